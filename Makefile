@@ -1,0 +1,101 @@
+# The course's commands.  `make` alone lists them.
+#
+# Each brings its own environment in .venv first, from nothing but Python 3.11 or newer, and does
+# it again only when a requirements file has changed.  README.md says the same in plain lines for
+# systems without make.
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Two processes, a file each: the only way nbval's notebooks stay whole.
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --durations=10 -q
+
+# The first Python that is new enough; PYTHON=… on the command line names another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& echo "$$p" && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab reset test test-slow test-all quick lint format notebooks bench book soak lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
+	awk -F '\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+lab: $(VENV)/.lab ## open the course in JupyterLab (your copies of the notebooks are in work/)
+	@$(PY) tools/lab.py
+
+reset: $(VENV)/.lab ## a pristine copy of one notebook, the old one kept: make reset N=03
+	@$(if $(N),$(PY) tools/lab.py --reset $(N),echo "which notebook? make reset N=03"; exit 2)
+
+test: $(VENV)/.test ## unit tests, every notebook compared with its outputs and run solved
+	@echo "Unit tests, then every notebook as stored and as solved (a few minutes)"
+	$(PYTEST)
+
+test-slow: $(VENV)/.test $(VENV)/.book
+	@echo "The slow tests: browser, hostile answers in fresh kernels, grading, the book, no network"
+	$(PYTEST) -m "slow or browser" --no-nbval tests
+
+test-all: test test-slow ## the same and all that is slow: browser, grading, book, no network
+
+quick: $(VENV)/.test ## the tests without the notebooks, under a minute
+	@echo "The unit tests, without the notebooks"
+	$(PYTEST) -m "not notebooks and not slow and not browser" --no-nbval tests helpers
+
+lint: $(VENV)/.test ## ruff, mypy, codespell
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/codespell
+
+format: $(VENV)/.test ## let ruff format the code and the notebooks' cells
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+notebooks: $(VENV)/.test ## execute the notebooks afresh and store them: make notebooks [N=03]
+	$(PY) tools/notebooks.py $(N)
+
+bench: $(VENV)/.test ## the accuracy and speed tables against SciPy and torch
+	$(PY) -m benchmarks
+
+book: $(VENV)/.book ## the website, from the stored outputs, in build/book
+	$(VENV)/bin/sphinx-build -W --keep-going -q -b html book build/book
+
+soak: $(VENV)/.test ## every notebook ten times over, threads and hash seeds varied (long)
+	$(PY) tools/soak.py
+
+lock: $(VENV)/.test ## resolve the requirements afresh into constraints.txt
+	$(PIP) --upgrade uv
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --upgrade --no-annotate \
+	--no-emit-package softmax-course --quiet -o constraints.txt \
+	requirements.txt requirements-test.txt requirements-book.txt
+
+clean: ## remove the environment and what was built; work/ stays
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# -- the environment ----------------------------------------------------------------------------
+
+# A link to a Python that has gone counts as missing, so it is made afresh.
+$(PY):
+	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11 or newer: none was found\
+	 (tried python3, python3.13, python3.12, python3.11, python)." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "The course needs Python 3.11 or newer: $(PYTHON) is not." >&2; exit 1; }
+	@echo "Making the environment in $(VENV) with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	echo "$(PYTHON) cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.lab: requirements.txt constraints.txt pyproject.toml | $(PY)
+	@echo "Installing what the course needs (a minute or a few, once)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: requirements-test.txt $(VENV)/.lab
+	@echo "Installing what the tests need"
+	@$(PIP) -r requirements-test.txt
+	@touch $@
+
+$(VENV)/.book: requirements-book.txt $(VENV)/.lab
+	@echo "Installing what the book needs"
+	@$(PIP) -r requirements-book.txt
+	@touch $@
