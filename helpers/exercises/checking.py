@@ -1,0 +1,399 @@
+"""Comparing what an answer does with what the reference does: outcomes, tolerance, failures."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from helpers.exercises.declaration import Exercise, Probe
+
+ROUNDING = 64.0  # accepted error in units of eps: the C of the contract
+
+ARITHMETIC = (OverflowError, ZeroDivisionError, FloatingPointError)
+"""Exceptions that say what an inf or NaN says in NumPy."""
+
+Call = Callable[[Callable[..., Any], tuple[Any, ...]], Any]
+
+
+class Unusable(Exception):
+    """A result that cannot be compared; the message says what came back."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call did: its value or its exception, and the arguments it changed."""
+
+    value: Any = None
+    error: BaseException | None = None
+    modified: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One probe that an answer got wrong, and how."""
+
+    probe: Probe
+    outcome: Outcome
+    expected: Outcome
+    kind: str
+    reason: str
+    where: tuple[int, ...] | None = None
+
+    @property
+    def raised(self) -> bool:
+        """Whether it is an exception, one that arithmetic in NumPy would not have been."""
+        arithmetic = isinstance(self.outcome.error, ARITHMETIC) and self.probe.extreme
+        return self.kind == "error" and not arithmetic
+
+
+@dataclass
+class Findings:
+    """All outcomes of one answer, in the order of the probes, and the failures among them."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    tensors: bool = False
+
+    @property
+    def status(self) -> str:
+        """One of right, unstable, error, wrong: read off the failures alone."""
+        if not self.failures:
+            return "right"
+        if all(failure.raised for failure in self.failures):
+            return "error"
+        if all(failure.probe.extreme for failure in self.failures):
+            return "unstable"
+        return "wrong"
+
+
+# --- calling -----------------------------------------------------------------------------------
+
+
+def fresh(argument: Any) -> Any:
+    """Return a copy that an answer may do what it likes with; read-only arrays stay read-only."""
+    if isinstance(argument, np.ndarray):
+        duplicate = argument.copy(order="K")
+        duplicate.setflags(write=argument.flags.writeable)
+        return duplicate
+    return argument if callable(argument) else copy.deepcopy(argument)
+
+
+def widened(argument: Any) -> Any:
+    """Return a float16 or float32 argument as float64, so that its exact result is expected."""
+    if isinstance(argument, np.ndarray | np.generic) and argument.dtype.kind == "f":
+        return argument.astype(np.float64)
+    return fresh(argument)
+
+
+def as_tensor(argument: Any) -> Any:
+    """Return an array as a torch tensor, for answers that take nothing else."""
+    torch = sys.modules["torch"]
+    if isinstance(argument, np.ndarray | np.generic):
+        return torch.tensor(np.array(argument, copy=True, order="C"))
+    return fresh(argument)
+
+
+def directly(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call without any guard: for our own functions."""
+    return function(*arguments)
+
+
+def run(
+    function: Callable[..., Any],
+    probe: Probe,
+    exercise: Exercise,
+    *,
+    prepare: Callable[[Any], Any] = fresh,
+    call: Call = directly,
+) -> Outcome:
+    """Call `function` on copies of the probe's arguments, and say what came of it."""
+    arguments = tuple(prepare(argument) for argument in probe.arguments)
+    before = tuple(prepare(argument) for argument in probe.arguments)
+    value, error = None, None
+    with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
+        warnings.simplefilter("always")
+        try:
+            value = settled(call(function, arguments))
+        except Exception as exception:  # whatever an answer raises is its outcome
+            error = exception
+    changed = tuple(
+        i for i, (a, b) in enumerate(zip(arguments, before, strict=True)) if not identical(a, b)
+    )
+    said = tuple(dict.fromkeys(str(w.message) for w in caught))
+    if error is None and exercise.canonical is not None and value is not None:
+        value, error = _canonical(exercise, value, probe)
+    return Outcome(value, error, changed, said)
+
+
+def _canonical(exercise: Exercise, value: Any, probe: Probe) -> tuple[Any, Exception | None]:
+    """Return what is compared in place of the result; a result it cannot read is unusable."""
+    assert exercise.canonical is not None
+    try:
+        with np.errstate(all="ignore"):
+            return settled(exercise.canonical(value, *map(fresh, probe.arguments))), None
+    except Exception as error:
+        return None, Unusable(f"{shown_type(value)} came back, which is not what was asked: {error}")
+
+
+def settled(value: Any) -> Any:
+    """Return a result in the form in which results are compared.
+
+    Numbers, lists of numbers and tensors become arrays; strings, None, sets, dicts and tuples of
+    results stay what they are, with settled parts.
+    """
+    if value is None or value is Ellipsis or isinstance(value, str | bytes):
+        return value
+    if hasattr(value, "detach") and hasattr(value, "numpy"):
+        return _from_tensor(value)
+    if isinstance(value, Mapping):
+        return {key: settled(part) for key, part in value.items()}
+    if isinstance(value, AbstractSet):
+        return frozenset(value)
+    if isinstance(value, tuple):
+        return tuple(settled(part) for part in value)
+    if isinstance(value, list):
+        return _from_list(value)
+    if isinstance(value, bool | int | float | complex | np.generic | np.ndarray):
+        return np.asarray(value)
+    raise Unusable(f"{shown_type(value)} came back; return an array or a number")
+
+
+def _from_tensor(tensor: Any) -> Any:
+    tensor = tensor.detach().cpu()
+    wide = str(tensor.dtype) == "torch.bfloat16"
+    return np.array((tensor.float() if wide else tensor).resolve_conj().numpy())
+
+
+def _from_list(values: list[Any]) -> Any:
+    parts = [settled(part) if isinstance(part, list) or _is_tensor(part) else part for part in values]
+    if any(isinstance(part, str) for part in parts):
+        return tuple(parts)
+    try:
+        array = np.array(parts)
+    except (ValueError, TypeError):
+        raise Unusable("a ragged list came back: its rows differ in length") from None
+    return array
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "detach") and hasattr(value, "numpy")
+
+
+def shown_type(value: Any) -> str:
+    """Return "a generator", "an int": the kind of thing that came back."""
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def identical(a: Any, b: Any) -> bool:
+    """Whether an argument is still what it was: type, shape and every value, NaN included."""
+    if callable(a):
+        return True
+    if _is_tensor(a):
+        a, b = _from_tensor(a), _from_tensor(b)
+    if isinstance(a, np.ndarray):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        return bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+    return bool(a == b) or (a != a and b != b)
+
+
+# --- comparing ---------------------------------------------------------------------------------
+
+
+def expected_outcomes(exercise: Exercise) -> list[Outcome]:
+    """Return the reference's outcome on every probe, computed once."""
+    cached: list[Outcome] | None = exercise.__dict__.get("_expected")
+    if cached is None:
+        cached = [
+            run(exercise.reference, probe, exercise, prepare=widened) for probe in exercise.probes
+        ]
+        exercise.__dict__["_expected"] = cached
+    return cached
+
+
+def examine(
+    exercise: Exercise,
+    function: Callable[..., Any],
+    *,
+    tensors: bool = False,
+    call: Call = directly,
+) -> Findings:
+    """Run an answer on every probe and compare each outcome with the reference's."""
+    findings = Findings(tensors=tensors)
+    for probe, expected in zip(exercise.probes, expected_outcomes(exercise), strict=True):
+        prepare = as_tensor if tensors else fresh
+        outcome = run(function, probe, exercise, prepare=prepare, call=call)
+        findings.outcomes.append(outcome)
+        failure = compare(exercise, probe, outcome, expected, tensors=tensors)
+        if failure is not None:
+            findings.failures.append(failure)
+    return findings
+
+
+def compare(
+    exercise: Exercise, probe: Probe, outcome: Outcome, expected: Outcome, *, tensors: bool = False
+) -> Failure | None:
+    """Return how an outcome differs from the expected one, or None where it is right."""
+
+    def failure(kind: str, reason: str, where: tuple[int, ...] | None = None) -> Failure:
+        return Failure(probe, outcome, expected, kind, reason, where)
+
+    if probe.raises is not None:
+        if isinstance(outcome.error, probe.raises):
+            return None
+        wanted = error_names(probe.raises)
+        got = "nothing was raised" if outcome.error is None else type(outcome.error).__name__
+        return failure("raises", f"{wanted} should have been raised; {got} came")
+    if isinstance(outcome.error, Unusable):
+        return failure("type", str(outcome.error))
+    if outcome.error is not None:
+        return failure("error", f"{type(outcome.error).__name__}: {outcome.error}")
+    if outcome.value is None:
+        return failure("nothing", "nothing was returned (None)")
+    problem = difference(exercise, probe, outcome.value, expected.value, tensors=tensors)
+    if problem is not None:
+        return failure(*problem)
+    if outcome.modified:
+        return failure("modified", f"{argument_names(exercise, outcome.modified)} was modified")
+    return None
+
+
+def error_names(errors: Any) -> str:
+    """Return "ValueError" or "ValueError or IndexError"."""
+    classes = errors if isinstance(errors, tuple) else (errors,)
+    return " or ".join(error.__name__ for error in classes)
+
+
+def argument_names(exercise: Exercise, positions: tuple[int, ...]) -> str:
+    """Return the names of the arguments at these positions."""
+    names = list(exercise.signature.parameters)
+    return " and ".join(names[i] for i in positions)
+
+
+Problem = tuple[str, str, tuple[int, ...] | None]
+
+
+def difference(
+    exercise: Exercise, probe: Probe, value: Any, expected: Any, *, tensors: bool = False
+) -> Problem | None:
+    """Return kind, reason and place of the first difference between two settled values."""
+    if isinstance(expected, np.ndarray):
+        return _array_difference(exercise, probe, value, expected, tensors)
+    if isinstance(expected, dict):
+        return _mapping_difference(exercise, probe, value, expected)
+    if isinstance(expected, tuple) and not isinstance(value, str | dict):
+        return _tuple_difference(exercise, probe, value, expected, tensors)
+    if isinstance(expected, frozenset):
+        same = isinstance(value, frozenset | tuple) and frozenset(value) == expected
+    else:
+        value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+        same = isinstance(value, type(expected)) and value == expected
+    return None if same else ("value", "another value came back", None)
+
+
+def _mapping_difference(
+    exercise: Exercise, probe: Probe, value: Any, expected: dict[Any, Any]
+) -> Problem | None:
+    if not isinstance(value, dict):
+        return "type", f"{shown_type(value)} came back; a dict was asked", None
+    if value.keys() != expected.keys():
+        wrong = sorted(map(repr, value.keys() ^ expected.keys()))
+        return "value", f"missing or unknown keys: {', '.join(wrong)}", None
+    for key, part in expected.items():
+        problem = difference(exercise, probe, value[key], part)
+        if problem is not None:
+            return problem[0], f"at key {key!r}: {problem[1]}", None
+    return None
+
+
+def _tuple_difference(
+    exercise: Exercise, probe: Probe, value: Any, expected: tuple[Any, ...], tensors: bool
+) -> Problem | None:
+    if not isinstance(value, tuple | np.ndarray) or np.ndim(value) == 0 and value == ():
+        return "type", f"{shown_type(value)} came back; a tuple was asked", None
+    if len(np.atleast_1d(value) if isinstance(value, np.ndarray) else value) != len(expected):
+        return "shape", f"{len(expected)} results were asked", None
+    for i, part in enumerate(expected):
+        problem = difference(exercise, probe, value[i], part, tensors=tensors)
+        if problem is not None:
+            return problem[0], f"in result {i + 1} of {len(expected)}: {problem[1]}", None
+    return None
+
+
+def _array_difference(
+    exercise: Exercise, probe: Probe, value: Any, expected: np.ndarray, tensors: bool
+) -> Problem | None:
+    value = as_numbers(value)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
+        kind = f"dtype {value.dtype}" if isinstance(value, np.ndarray) else shown_type(value)
+        return "type", f"{kind} came back; real numbers were asked", None
+    if value.shape != expected.shape:
+        return "shape", f"shape {value.shape} instead of {expected.shape}", None
+    needed = 4 if tensors and narrowest(probe) == 8 else narrowest(probe)
+    if value.dtype.kind == "f" and value.dtype.itemsize < needed and expected.dtype.kind == "f":
+        return "dtype", f"{value.dtype} instead of float{8 * needed}", None
+    close = closeness(exercise, probe, value, expected)
+    if close.all():
+        return None
+    where = tuple(int(i) for i in np.argwhere(~close)[0])
+    return "value", f"wrong in {np.count_nonzero(~close)} of {close.size} entries", where
+
+
+def as_numbers(value: Any) -> Any:
+    """Return a tuple of numbers as an array: taken where an array was asked."""
+    if isinstance(value, tuple):
+        try:
+            return np.array(value)
+        except ValueError:
+            return value
+    return value
+
+
+def narrowest(probe: Probe) -> int:
+    """Return the bytes a floating result needs: those of the narrowest float array passed."""
+    sizes = [
+        a.dtype.itemsize
+        for a in probe.arguments
+        if isinstance(a, np.ndarray | np.generic) and a.dtype.kind == "f"
+    ]
+    return min(sizes, default=8)
+
+
+def closeness(exercise: Exercise, probe: Probe, value: np.ndarray, expected: Any) -> Any:
+    """Return elementwise whether `value` is as near to `expected` as rounding allows."""
+    with np.errstate(all="ignore"):
+        coarse = [np.dtype(f"f{narrowest(probe)}")]
+        coarse += [value.dtype] if value.dtype.kind == "f" else []
+        info = max((np.finfo(dtype) for dtype in coarse), key=lambda info: info.eps)
+        target = expected.astype(value.dtype if value.dtype.kind == "f" else np.float64)
+        target, value = target.astype(np.float64), value.astype(np.float64)
+        error = np.abs(value - target)
+        allowed = allowance(exercise, probe, target, float(info.eps))
+        near = error <= allowed + float(info.smallest_subnormal)
+        near &= np.isfinite(value)
+        return near | (value == target) | (np.isnan(value) & np.isnan(target))
+
+
+def allowance(exercise: Exercise, probe: Probe, target: Any, eps: float) -> Any:
+    """Return the error that is still taken for rounding, elementwise."""
+    size = np.abs(np.where(np.isfinite(target), target, 0.0))
+    if exercise.tolerance is not None:
+        return exercise.tolerance * np.maximum(1.0, size)
+    arguments = tuple(widened(argument) for argument in probe.arguments)
+    if exercise.scale is not None:
+        scale = np.asarray(exercise.scale(*arguments, expected=target), dtype=np.float64)
+        size = np.maximum(size, np.where(np.isfinite(scale), scale, 0.0))
+    units = ROUNDING
+    if exercise.relative is not None:
+        extra = np.asarray(exercise.relative(*arguments), dtype=np.float64)
+        units = units + np.where(np.isfinite(extra), extra, 0.0)
+    return eps * units * size

@@ -1,0 +1,479 @@
+"""The exercises of notebook 01: softmax from its definition."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from helpers.exercises.declaration import exercise, ordinary, extreme, spread
+
+
+def _read_only(values):
+    array = np.array(values)
+    array.setflags(write=False)
+    return array
+
+
+def _exact_softmax(x):
+    from helpers import oracle
+
+    return oracle.softmax(x, as_float=True)
+
+
+# --- 1.1 -------------------------------------------------------------------------------------
+
+
+def _exact_normalise(w):
+    sums = [math.fsum(float(entry) for entry in row) for row in w]
+    return np.array([[float(e) / s for e in row] for row, s in zip(w, sums, strict=True)])
+
+
+@exercise(
+    "1.1",
+    minutes=4,
+    probes=[
+        ordinary(np.array([[1.0, 2.0], [3.0, 5.0]]), note="a square batch, not symmetric"),
+        ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 1.0]]), note="two rows of three"),
+        ordinary(np.array([[0.2, 0.0, 0.7, 0.4]]), note="a batch of one row, with a zero"),
+        ordinary(np.array([[3.0], [0.5]]), note="rows of length 1"),
+        ordinary(
+            np.array([[9.0, 1.0, 1.0], [2.0, 7.0, 3.0], [4.0, 4.0, 8.0]]), note="a 3 × 3 batch"
+        ),
+        ordinary(np.array([[1, 2, 3], [4, 0, 1]]), note="integers"),
+        ordinary(_read_only([[0.5, 1.5, 2.5], [1.0, 1.0, 1.0]]), note="a read-only array"),
+        ordinary(np.array([[1e-3, 1e3], [5.0, 7.0], [1.0, 2.0]]), note="weights far apart"),
+        ordinary(np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 1.0]], dtype=np.float32), note="float32"),
+        ordinary(np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 1.0]], dtype=np.float16), note="float16"),
+    ],
+    truth=_exact_normalise,
+    remark="`w / w.sum(axis=-1, keepdims=True)` says the same for a stack of any depth.",
+)
+def normalise(w):
+    """Return the weights `w` with every row divided by its sum.
+
+    `w` has shape (N, n) and no negative entry; every row has a positive one.
+    The result has shape (N, n), and each of its rows sums to 1.
+    """
+    return w / w.sum(axis=1, keepdims=True)
+
+
+normalise.hints(
+    "Each row needs its own divisor: how many divisors are there, and along which axis do you sum?",
+    "The sums have shape (N,). For row i to meet sum i, they need the shape (N, 1).",
+    "`w.sum(axis=1, keepdims=True)` has the shape (N, 1); divide `w` by it.",
+)
+normalise.reasoning(
+    "Dividing a row by its own sum makes it sum to 1. `keepdims=True` leaves the summed axis in "
+    "place with length 1, so that broadcasting stretches sum i along row i. Without it NumPy lines "
+    "the N sums up with the columns: an error when N ≠ n, silently wrong when N = n."
+)
+
+
+@normalise.mistake(
+    "Your columns sum to 1, not your rows: axis 0 was summed, and the entries of a row lie "
+    "along axis 1."
+)
+def columns_sum_to_one(w):
+    return w / w.sum(axis=0, keepdims=True)
+
+
+@normalise.mistake(
+    "The whole matrix sums to 1, not each row: `sum()` without an axis adds everything up. "
+    "Give it `axis=1`."
+)
+def whole_matrix_sums_to_one(w):
+    return w / w.sum()
+
+
+@normalise.mistake(
+    "`keepdims=True` is missing: sums of shape (N,) are lined up with the columns, so entry (i, j) "
+    "is divided by the sum of row j. On a square batch nothing complains, on others the shapes "
+    "clash."
+)
+def missing_keepdims(w):
+    return w / w.sum(axis=1)
+
+
+@normalise.mistake(
+    "You divided by the largest entry of each row: that makes the largest entry 1. For the row to "
+    "sum to 1, divide by its sum."
+)
+def divides_by_the_maximum(w):
+    return w / w.max(axis=1, keepdims=True)
+
+
+# --- 1.2 -------------------------------------------------------------------------------------
+
+
+@exercise(
+    "1.2",
+    minutes=5,
+    probes=[
+        ordinary(np.array([1.0, 2.0, 4.0]), note="one row"),
+        ordinary(np.array([[1.0, 2.0], [3.0, 5.0]]), note="a square batch, not symmetric"),
+        ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 0.0, -1.0]]), note="two rows of three"),
+        ordinary(np.linspace(-3.0, 4.0, 24).reshape(2, 3, 4), note="a 3-D stack"),
+        ordinary(np.array([3.0, 1.0, -2.0, -2.5]), note="descending, with negative logits"),
+        ordinary(np.array([2.0, 2.0, 2.0]), note="three ties"),
+        ordinary(np.array([-1.5]), note="one class alone"),
+        ordinary(np.array([[0.3, -0.6, 2.0]]), note="a batch of one row"),
+        ordinary(np.array([1, 2, 4]), note="integers"),
+        ordinary(np.array([[0, 1, -1], [2, 5, 3]]), note="a batch of integers"),
+        ordinary(_read_only([[0.5, 1.5], [2.5, -1.0], [0.0, 1.0]]), note="a read-only array"),
+        ordinary(np.array([[20.0, -20.0, 3.0], [-30.0, -31.0, -29.0]]), note="logits up to ±31"),
+        ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 0.0, -1.0]], dtype=np.float32), note="float32"),
+        ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 0.0, -1.0]], dtype=np.float16), note="float16"),
+    ],
+    truth=_exact_softmax,
+    relative=spread,
+    library=("softmax", "log_softmax"),
+    remark="This is the textbook form. Try it on (1000, 0): notebooks 02 and 03 are about that.",
+)
+def softmax_textbook(x):
+    """Return the softmax of `x` over its last axis, straight from the definition.
+
+    `x` is a float or integer array of logits of shape (..., n): one row, or any stack of rows.
+    The result has the same shape; every row of n entries is positive and sums to 1.
+    Very large logits may overflow; stability comes later.
+    """
+    e = np.exp(x)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+softmax_textbook.hints(
+    "The definition has two steps: make every entry positive, then let every row sum to 1.",
+    "The second step is exercise 1.1, over the last axis: which axis number works for any stack?",
+    "`e = np.exp(x)`, then divide `e` by `e.sum(axis=-1, keepdims=True)`.",
+)
+softmax_textbook.reasoning(
+    "The exponential makes every logit a positive weight, and dividing by the sum of the row makes "
+    "the weights probabilities. `axis=-1` is the last axis of a row, of a batch and of a stack "
+    "alike; `keepdims=True` keeps each sum beside its own row. Nothing is written into `x`, and "
+    "integers become floats in `np.exp`."
+)
+
+
+@softmax_textbook.mistake(
+    "You normalised over the first axis: your columns sum to 1. The classes lie along the last "
+    "axis, `axis=-1`."
+)
+def wrong_axis(x):
+    e = np.exp(x)
+    return e / e.sum(axis=0, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "You divided by the sum over the whole array: all rows together sum to 1. Each row needs its "
+    "own sum, `axis=-1`."
+)
+def no_axis(x):
+    e = np.exp(x)
+    return e / e.sum()
+
+
+@softmax_textbook.mistake(
+    "`keepdims=True` is missing: the sums line up with the columns instead of the rows. One row "
+    "alone hides it, a square batch is silently wrong, other shapes clash."
+)
+def no_keepdims(x):
+    e = np.exp(x)
+    return e / e.sum(axis=-1)
+
+
+@softmax_textbook.mistake(
+    "The exponential is missing below the fraction bar: you divided exp(x) by the sum of x. The "
+    "sum has to run over the same exp(x)."
+)
+def exp_only_in_the_numerator(x):
+    return np.exp(x) / x.sum(axis=-1, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "There is no exponential at all: you divided x by its sum, which can be negative or divide "
+    "by 0. Take np.exp(x) first."
+)
+def no_exp(x):
+    return x / x.sum(axis=-1, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "Integer logits came back truncated: a buffer made by `zeros_like(x)` or `empty_like(x)` has "
+    "the integer type of x and cuts 0.7 off to 0. Give it `dtype=float`."
+)
+def integer_buffer_truncates(x):
+    result = np.zeros_like(x)
+    e = np.exp(x)
+    result[...] = e / e.sum(axis=-1, keepdims=True)
+    return result
+
+
+@softmax_textbook.mistake(
+    "You wrote into x, the caller's own array: whoever passed it finds other logits afterwards. "
+    "Make a new array, `e = np.exp(x)`, and leave x alone.",
+    way=("subtract", "out", "assign"),
+)
+def modifies_its_argument(x, *, way):
+    if way == "subtract":
+        x -= x.max(axis=-1, keepdims=True)
+        e = np.exp(x)
+    elif way == "out":
+        e = np.exp(x, out=x)
+    else:
+        x[...] = np.exp(x)
+        e = x
+    e /= e.sum(axis=-1, keepdims=True)
+    return e
+
+
+# --- 1.3 -------------------------------------------------------------------------------------
+
+
+def _exact_log_odds(x, i, j):
+    from fractions import Fraction
+
+    return float(Fraction(float(x[i])) - Fraction(float(x[j])))
+
+
+@exercise(
+    "1.3",
+    minutes=4,
+    probes=[
+        ordinary(np.array([1.0, 3.0]), 0, 1, note="two logits"),
+        ordinary(np.array([0.5, -1.0, 2.0]), 2, 0, note="the larger over the smaller"),
+        ordinary(np.array([0.5, -1.0, 2.0]), 1, 2, note="the smaller over the larger"),
+        ordinary(np.array([4.0, 4.0, 1.0]), 0, 1, note="a tie: the odds are even"),
+        ordinary(np.array([2.5, 0.5]), 0, 0, note="a class with itself"),
+        ordinary(np.array([1, 5, 2]), 1, 0, note="integers"),
+        ordinary(_read_only([7.0, -7.0, 0.0, 1.0]), 3, 1, note="a read-only array"),
+        ordinary(np.array([1.0, 3.0, -2.0], dtype=np.float32), 0, 2, note="float32"),
+        ordinary(np.array([1.0, 3.0, -2.0], dtype=np.float16), 0, 2, note="float16"),
+        extreme(np.array([1000.0, 0.0]), 0, 1, note="exp(1000) overflows"),
+        extreme(np.array([0.0, -1000.0, 3.0]), 1, 0, note="exp(-1000) underflows to 0"),
+        extreme(np.array([-1000.0, -1001.0]), 0, 1, note="every exp underflows to 0"),
+        extreme(np.array([2000.0, 1999.5, 0.0]), 1, 0, note="every large exp overflows"),
+    ],
+    truth=_exact_log_odds,
+    scale=lambda x, i, j, expected: max(1.0, float(np.abs(x).max())),
+    library=("log_softmax",),
+    remark="The whole softmax cancels: only the difference of two logits is left.",
+)
+def log_odds(x, i, j):
+    """Return log(p_i / p_j), the log-odds of class i over class j, where p = softmax(x).
+
+    `x` is one row of n finite logits, however large; `i` and `j` are indices into it.
+    The result is a scalar.
+    """
+    return x[i] - x[j]
+
+
+log_odds.hints(
+    "Write p_i / p_j with the definition of softmax. What do numerator and denominator share?",
+    "The sum over all classes cancels: p_i / p_j = exp(x_i) / exp(x_j). Now take the log.",
+    "log(exp(x_i) / exp(x_j)) = x_i − x_j: no exponential has to be computed at all.",
+)
+log_odds.reasoning(
+    "Both probabilities have the same denominator, so it cancels: p_i / p_j = exp(x_i − x_j), and "
+    "the log undoes the exponential. A difference of logits *is* the log-odds, exact for logits of "
+    "any size, where exp(1000) would be inf and exp(−1000) would be 0."
+)
+
+
+@log_odds.mistake(
+    "You went through the probabilities: exp overflows or underflows for large logits, and the log "
+    "of what is left is inf or NaN. On paper everything but x_i and x_j cancels.",
+    way=("textbook", "shifted", "terms", "difference"),
+)
+def through_probabilities(x, i, j, *, way):
+    if way == "difference":
+        return np.log(np.exp(x[i] - x[j]))
+    p = np.exp(x - x.max()) if way == "shifted" else np.exp(x)
+    if way != "terms":
+        p = p / p.sum()
+    return np.log(p[i] / p[j])
+
+
+@log_odds.mistake(
+    "The sign is turned round: this is log(p_j / p_i). When p_i is the larger one, the log-odds "
+    "of i over j are positive."
+)
+def wrong_sign(x, i, j):
+    return x[j] - x[i]
+
+
+@log_odds.mistake(
+    "This is the ratio p_i / p_j itself, not its log. Take the log, on paper first: it undoes the "
+    "exponential.",
+    way=("difference", "textbook", "shifted"),
+)
+def ratio_not_its_log(x, i, j, *, way):
+    if way == "difference":
+        return np.exp(x[i] - x[j])
+    p = np.exp(x - x.max()) if way == "shifted" else np.exp(x)
+    p = p / p.sum()
+    return p[i] / p[j]
+
+
+# --- 1.4 -------------------------------------------------------------------------------------
+
+
+def _exact_softmax_base(x, b):
+    import mpmath
+
+    with mpmath.workdps(40):
+        terms = [[mpmath.mpf(b) ** float(e) for e in row] for row in np.atleast_2d(x)]
+        result = [[float(t / mpmath.fsum(row)) for t in row] for row in terms]
+    return np.array(result).reshape(x.shape)
+
+
+@exercise(
+    "1.4",
+    minutes=4,
+    probes=[
+        ordinary(np.array([1.0, 2.0, 4.0]), 2.0, note="base 2"),
+        ordinary(np.array([0.5, -1.0, 2.0]), 10.0, note="base 10"),
+        ordinary(np.array([[1.0, 2.0], [3.0, 5.0]]), 3.0, note="a square batch, not symmetric"),
+        ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 0.0, -1.0]]), 1.5, note="two rows of three"),
+        ordinary(np.array([1.0, 2.0, 4.0]), 0.5, note="a base below 1 turns the order round"),
+        ordinary(np.array([1.0, -2.0, 3.0]), 1.0, note="base 1: every class alike"),
+        ordinary(np.array([0.3, 0.1, -0.4]), float(np.e), note="base e is the ordinary softmax"),
+        ordinary(np.array([2.5]), 2.0, note="one class alone"),
+        ordinary(np.array([1, 2, 4]), 2.0, note="integers"),
+        ordinary(_read_only([[0.5, 1.5], [2.5, -1.0], [0.0, 1.0]]), 5.0, note="a read-only array"),
+        ordinary(np.array([[1.0, 2.0, 3.0]], dtype=np.float32), 2.0, note="float32"),
+        ordinary(np.array([1.0, 2.0, 3.0], dtype=np.float16), 2.0, note="float16"),
+    ],
+    truth=_exact_softmax_base,
+    relative=lambda x, b: spread(x) * (1.0 + abs(float(np.log(b)))),
+    remark="Base b is temperature 1 / log b: notebook 08 turns that knob.",
+)
+def softmax_base(x, b):
+    """Return the softmax of `x` over its last axis with the base `b` in place of e.
+
+    `x` is an array of logits of shape (..., n), `b` a positive float: p_i = b^x_i / Σ_k b^x_k.
+    The result has the shape of `x`. Very large logits may overflow; stability comes later.
+    """
+    e = np.exp(x * np.log(b))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+softmax_base.hints(
+    "Where does e stand in the definition of softmax? Put b there.",
+    "`b ** x` are the weights; normalise them as in 1.2. Or write b^x with the exponential.",
+    "b^x = exp(x · log b): softmax_base(x, b) is the softmax of x · log(b).",
+)
+softmax_base.reasoning(
+    "Since b^x = exp(x · log b), another base only multiplies the logits by log b. A base above e "
+    "sharpens the distribution, one between 1 and e flattens it, 1 makes it uniform, and one below "
+    "1 turns the order round."
+)
+
+
+@softmax_base.mistake(
+    "You multiplied the logits by b: b^x is exp(x · log b), so the factor is log b. Base e, factor "
+    "1, is a good test."
+)
+def multiplies_by_b(x, b):
+    e = np.exp(b * x)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_base.mistake(
+    "You divided the logits by log b, as for a logarithm with base b: for a power it is a factor, "
+    "b^x = exp(x · log b)."
+)
+def divides_by_log_b(x, b):
+    e = np.exp(x / np.log(b))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_base.mistake(
+    "The base is always e: b changes nothing in your result. Put it where e stands."
+)
+def always_base_e(x, b):
+    e = np.exp(x)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_base.mistake(
+    "These are the weights b^x; they do not sum to 1 yet. Divide each row by its sum."
+)
+def not_normalised(x, b):
+    return b**x
+
+
+# --- 1.5 -------------------------------------------------------------------------------------
+
+
+def _exact_sigmoid(t):
+    from scipy.special import expit
+
+    return expit(np.asarray(t, dtype=np.float64))
+
+
+@exercise(
+    "1.5",
+    minutes=4,
+    probes=[
+        ordinary(np.array([-2.0, 0.0, 1.0]), note="three numbers"),
+        ordinary(np.array(1.5), note="a single number, shape ()"),
+        ordinary(np.array([0.7]), note="an array of length 1"),
+        ordinary(np.array([[1.0, -2.0], [3.0, 0.5]]), note="a square matrix"),
+        ordinary(np.array([[1.0, 2.0, -3.0], [4.0, 0.0, -1.0]]), note="a matrix of shape (2, 3)"),
+        ordinary(np.linspace(-5.0, 6.0, 12).reshape(2, 3, 2), note="a 3-D array"),
+        ordinary(np.array([5.0, 5.0]), note="two equal numbers"),
+        ordinary(np.array([-1, 0, 3]), note="integers"),
+        ordinary(_read_only([8.0, -8.0]), note="a read-only array"),
+        ordinary(np.array([-2.0, 0.0, 1.0], dtype=np.float32), note="float32"),
+        ordinary(np.array([-2.0, 0.0, 1.0], dtype=np.float16), note="float16"),
+    ],
+    truth=_exact_sigmoid,
+    scale=lambda t, expected: 1.0,
+    library=("expit", "sigmoid"),
+    remark="So a network with one output and a sigmoid is a two-class softmax with a logit at 0.",
+)
+def sigmoid_via_softmax(t):
+    """Return the logistic function σ(t) of every entry of `t`, from a two-class softmax.
+
+    `t` is an array of any shape, and the result has the same shape: each entry is the probability
+    of the first class when the two logits are (t, 0). Stability is not asked.
+    """
+    e = np.exp(t)
+    return e / (e + 1.0)
+
+
+sigmoid_via_softmax.hints(
+    "Write the softmax of the two logits (t, 0) on paper. What is exp(0)?",
+    "The first class has exp(t) / (exp(t) + exp(0)), for each entry of t by itself.",
+    "With e = np.exp(t), return e / (e + 1); no axis is involved. Or stack t with zeros along a "
+    "new last axis, take the softmax over that, and return its entry [..., 0].",
+)
+sigmoid_via_softmax.reasoning(
+    "softmax(t, 0) has the entries exp(t) / (exp(t) + 1) = 1 / (1 + exp(−t)) = σ(t) and 1 − σ(t). "
+    "Only the difference of two logits matters, so one of them may as well be 0."
+)
+
+
+@sigmoid_via_softmax.mistake(
+    "This is the probability of the other class, 1 − σ(t): the logit t belongs to the first class, "
+    "so a large t has to give a probability near 1."
+)
+def the_other_class(t):
+    return 1.0 / (1.0 + np.exp(t))
+
+
+@sigmoid_via_softmax.mistake(
+    "You took a softmax over the entries of t, which makes them compete with each other. Each "
+    "entry is a problem of its own: its two classes have the logits t and 0.",
+    axis=(None, -1),
+)
+def softmax_over_the_entries(t, *, axis):
+    e = np.exp(t)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@sigmoid_via_softmax.mistake(
+    "Your two classes are (t, −t): the difference is 2t, so this is σ(2t). The second logit is 0."
+)
+def classes_t_and_minus_t(t):
+    return np.exp(t) / (np.exp(t) + np.exp(-t))
