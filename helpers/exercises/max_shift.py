@@ -1,0 +1,806 @@
+"""Exercises 3.1 to 3.4: the max shift, over any axis, with any constant, and under a mask."""
+
+import numpy as np
+
+from helpers.exercises.declaration import exercise, extreme, ordinary, spread
+
+_rng = np.random.default_rng(3)
+
+
+def _read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+# --- 3.1 -----------------------------------------------------------------------------------------
+
+
+def _softmax_truth(x, axis=-1):
+    from scipy import special
+
+    return special.softmax(np.asarray(x, dtype=np.float64), axis=axis)
+
+
+@exercise(
+    "3.1",
+    minutes=6,
+    probes=[
+        ordinary(np.array([1.0, 2.0, 3.0]), note="one ordinary row"),
+        ordinary(np.array([3.0, 1.0, 2.0, 0.5]), note="a row in no order"),
+        ordinary(np.array([-3.0, -1.5, -2.0]), note="a row of negative logits"),
+        ordinary(np.array([2.0, 2.0, 1.0]), note="a tie at the maximum"),
+        ordinary(np.array([5.0]), note="a single class"),
+        ordinary(np.array([[1.0, 2.0], [3.0, 5.0]]), note="a square batch, not symmetric"),
+        ordinary(np.array([[0.3, -1.0, 2.0], [4.0, 1.0, 3.5]]), note="a batch of two rows"),
+        ordinary(np.array([[0.3, -1.0, 2.0]]), note="a batch of one row"),
+        ordinary(_rng.normal(size=(2, 3, 4)), note="a three-dimensional stack"),
+        ordinary(_read_only(np.array([1.0, 4.0, 2.0])), note="a read-only array"),
+        ordinary(np.array([1, 3, 2]), note="integers"),
+        ordinary(np.array([1.0, 2.5, -np.inf]), note="a masked class, -inf"),
+        ordinary(np.array([0.5, 2.0, 1.0], dtype=np.float32), note="float32"),
+        ordinary(np.array([0.5, 2.0, 1.0], dtype=np.float16), note="float16"),
+        extreme(np.array([1000.0, 0.0]), note="exp(1000) overflows"),
+        extreme(np.array([800.0, 800.0]), note="two equal logits, both too large for exp"),
+        extreme(np.array([-1000.0, 1000.0, -1000.0]), note="a row 2000 wide"),
+        extreme(np.array([-1000.0, -1001.0]), note="every exp of the logits is 0"),
+        extreme(np.array([[1000.0, 999.0], [-1000.0, -1002.0]]), note="rows 2000 apart"),
+        extreme(np.array([[0.0, 1.0], [800.0, 802.0]]), note="rows 800 apart"),
+        extreme(np.array([710.2, 700.0]), note="just past the edge of exp"),
+        extreme(np.array([709.5, 709.5]), note="each exp is finite, their sum is not"),
+        extreme(np.array([730.0, 710.0]), note="two exps past the edge, 20 apart"),
+        extreme(np.array([850.0, 820.0]), note="two exps past the edge, 30 apart"),
+        extreme(np.array([-740.0, -744.0]), note="exps that are subnormal: they keep few digits"),
+        extreme(np.array([-1.0, -800.0]), note="a small maximum and a term that vanishes"),
+        extreme(np.array([1.0, -800.0, 0.0]), note="the largest magnitude is negative"),
+        extreme(np.array([0.0, 1000.0, 999.0]), note="the first logit is far below the maximum"),
+        extreme(np.array([20000.0, 19999.0]), note="too large for long double too"),
+        extreme(np.array([12.0, 11.0], dtype=np.float16), note="past the edge of exp in float16"),
+        extreme(np.array([100.0, 99.0], dtype=np.float32), note="past the edge of exp in float32"),
+    ],
+    truth=_softmax_truth,
+    relative=spread,
+    library=("softmax", "log_softmax", "logsumexp", "Softmax", "LogSoftmax"),
+    remark="torch.softmax and scipy.special.softmax subtract the row's maximum in the same way.",
+)
+def softmax_stable(x):
+    """Return the softmax of x over its last axis, for finite logits of any size.
+
+    x has the shape (..., n): a row of n logits, a batch (N, n) or a stack of them; an entry may
+    be -inf. The result has the shape of x, and each row sums to 1. x itself is left unchanged.
+    """
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+softmax_stable.hints(
+    "Which constant can you subtract from a row without changing its softmax? "
+    "And what is the largest exponent you are willing to compute?",
+    "Subtract each row's own maximum before exp. Then every exponent is at most 0.",
+    "np.max(x, axis=-1, keepdims=True) gives one maximum per row, with the shape (N, 1), so that "
+    "it is subtracted from its own row.",
+    "e = np.exp(x - np.max(x, axis=-1, keepdims=True)), and then divide e by its own row sums, "
+    "again with keepdims=True.",
+)
+softmax_stable.reasoning(
+    "Subtracting c from every logit divides numerator and denominator by exp(c): the quotient stays. "
+    "With c = max x the largest exponent is 0, so no exp overflows. The term exp(0) = 1 is in the "
+    "sum, so the sum is at least 1 and never 0. Terms that vanish are less than 1e-323 of that sum. "
+    "The maximum is taken per row: a row far below the largest one would vanish completely."
+)
+
+
+@softmax_stable.mistake(
+    "nothing is subtracted before exp: exp(1000) is inf and inf/inf is NaN, exp(-1000) is 0 and "
+    "0/0 is NaN. Subtract each row's maximum first.",
+    dtype=(np.float64, np.longdouble),
+)
+def no_shift(x, *, dtype):
+    e = np.exp(np.asarray(x, dtype=np.promote_types(np.asarray(x).dtype, dtype)))
+    return (e / e.sum(axis=-1, keepdims=True)).astype(np.float64)
+
+
+@softmax_stable.mistake(
+    "the maximum of the whole batch was subtracted, not each row's own: a row far below it "
+    "vanishes completely and gives 0/0. Look at the axis of np.max."
+)
+def global_maximum(x):
+    e = np.exp(x - np.max(x))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the maximum starts at 0, so for a row of negative logits nothing is subtracted: "
+    "(-1000, -1001) still gives 0/0. Start from the row's first logit, or from -inf."
+)
+def maximum_clamped_at_zero(x):
+    e = np.exp(x - np.maximum(np.max(x, axis=-1, keepdims=True), 0))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the shift is only above the fraction bar: numerator and denominator are divided by different "
+    "numbers, so the rows no longer sum to 1. Use the same shifted exp in both."
+)
+def shift_only_above(x):
+    return np.exp(x - np.max(x, axis=-1, keepdims=True)) / np.exp(x).sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the shift is only below the fraction bar: numerator and denominator are divided by different "
+    "numbers, so the rows no longer sum to 1. Use the same shifted exp in both."
+)
+def shift_only_below(x):
+    shifted = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return np.exp(x) / shifted.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the logits are divided by their maximum, not shifted by it: that changes the distances "
+    "between them, and so the result. Subtract."
+)
+def divides_by_the_maximum(x):
+    e = np.exp(x / np.max(x, axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the mean was subtracted: it may lie hundreds below the maximum, whose exp then overflows "
+    "as before. Subtract the maximum."
+)
+def mean_as_shift(x):
+    e = np.exp(x - np.mean(x, axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the minimum was subtracted: then the smallest exponent is 0 and the largest is as large as "
+    "the whole range. Subtract the maximum."
+)
+def minimum_as_shift(x):
+    e = np.exp(x - np.min(x, axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the first logit of the row was subtracted: nothing says that it is near the maximum. "
+    "Subtract the maximum."
+)
+def first_logit_as_shift(x):
+    e = np.exp(x - np.asarray(x)[..., :1])
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the largest magnitude was subtracted: if that is a negative logit's, the shift lies far above "
+    "the maximum and every term vanishes. Leave out the absolute value."
+)
+def largest_magnitude_as_shift(x):
+    e = np.exp(x - np.max(np.abs(x), axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the same constant was subtracted from every row: it suits one size of logits and no other. "
+    "Subtract the row's own maximum.",
+    constant=(10.0, 50.0, 88.0, 100.0, 200.0, 300.0, 500.0, 600.0, 700.0, 709.0, 710.0, 1000.0),
+)
+def constant_as_shift(x, *, constant):
+    e = np.exp(x - constant)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "keepdims is missing: the maxima (or sums) have the shape (N,) and are laid along the columns, "
+    "not the rows. A square batch hides it. Add keepdims=True.",
+    where=("maximum", "sum", "both"),
+)
+def missing_keepdims(x, *, where):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=where == "sum"))
+    return e / e.sum(axis=-1, keepdims=where == "maximum")
+
+
+@softmax_stable.mistake(
+    "the sums run down the columns (axis 0): each row of the last axis is one distribution. "
+    "Use axis=-1."
+)
+def first_axis(x):
+    e = np.exp(x - np.max(x, axis=0, keepdims=True))
+    return e / e.sum(axis=0, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the whole array is normalised at once, so its total is 1: each row has to sum to 1 on its own. "
+    "Use axis=-1 and keepdims=True."
+)
+def no_axis(x):
+    e = np.exp(x - np.max(x))
+    return e / e.sum()
+
+
+@softmax_stable.mistake(
+    "the logits are clipped before exp: two logits beyond the clip become equal, and their ratio "
+    "is lost. Shift them instead.",
+    limit=(10.0, 20.0, 50.0, 80.0, 88.0, 100.0, 500.0, 600.0, 700.0, 709.0),
+    low=(True, False),
+)
+def clips_the_logits(x, *, limit, low):
+    e = np.exp(np.clip(x, -limit if low else -np.inf, limit))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the shifted logits are clipped from below: after the shift small terms do no harm, and the "
+    "clip turns them into wrong numbers. Leave it out.",
+    limit=(10.0, 20.0, 30.0, 50.0, 64.0, 80.0, 88.0, 100.0, 700.0),
+)
+def clips_after_the_shift(x, *, limit):
+    e = np.exp(np.maximum(x - np.max(x, axis=-1, keepdims=True), -limit))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "an epsilon was added to the denominator: the rows no longer sum to 1, and with the shift the "
+    "denominator is at least 1 and needs no help. Leave it out.",
+    epsilon=(1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4),
+    shifted=(True, False),
+)
+def epsilon_in_the_denominator(x, *, epsilon, shifted):
+    e = np.exp(x - (np.max(x, axis=-1, keepdims=True) if shifted else 0))
+    return e / (e.sum(axis=-1, keepdims=True) + epsilon)
+
+
+@softmax_stable.mistake(
+    "NaN and inf are replaced afterwards: the row looks clean, but its probabilities are gone. "
+    "Keep the overflow from happening: subtract each row's maximum.",
+    where=("result", "exp"),
+)
+def nan_to_num_over_an_unshifted_form(x, *, where):
+    e = np.exp(x)
+    if where == "exp":
+        e = np.nan_to_num(e)
+    return np.nan_to_num(e / e.sum(axis=-1, keepdims=True))
+
+
+@softmax_stable.mistake(
+    "the argument was changed in place: the values are right, but the caller's logits are gone. "
+    "Write x = x - ... instead of x -= ..., and no out=x.",
+    steps=("shift", "all"),
+)
+def in_place(x, *, steps):
+    x -= np.max(x, axis=-1, keepdims=True)
+    e = np.exp(x, out=x) if steps == "all" else np.exp(x)
+    e /= e.sum(axis=-1, keepdims=True)
+    return e
+
+
+@softmax_stable.mistake(
+    "the shifted exponentials are not divided by their sum: the largest entry of each row is 1. "
+    "Divide each row by its sum."
+)
+def not_normalised(x):
+    return np.exp(x - np.max(x, axis=-1, keepdims=True))
+
+
+# --- 3.2 -----------------------------------------------------------------------------------------
+
+
+def _spread_along(x, axis):
+    return np.moveaxis(spread(np.moveaxis(np.asarray(x), axis, -1)), -1, axis)
+
+
+_stack = _rng.normal(scale=2.0, size=(2, 3, 4))
+_cube = _rng.normal(scale=2.0, size=(3, 3, 3))
+
+
+@exercise(
+    "3.2",
+    minutes=4,
+    probes=[
+        ordinary(np.array([1.0, 3.0, 2.0]), 0, note="one row: axis 0 is the only axis"),
+        ordinary(np.array([1.0, 3.0, 2.0]), -1, note="one row, negative axis"),
+        ordinary(np.array([[1.0, 2.0], [4.0, 7.0]]), 0, note="a square batch, columns"),
+        ordinary(np.array([[1.0, 2.0], [4.0, 7.0]]), 1, note="a square batch, rows"),
+        ordinary(np.array([[1.0, 2.0, 4.0], [3.0, 0.0, 1.0]]), 0, note="a 2 × 3 batch, columns"),
+        ordinary(np.array([[1.0, 2.0, 4.0], [3.0, 0.0, 1.0]]), -2, note="columns, negative axis"),
+        ordinary(np.array([[1.0, 2.0, 4.0], [3.0, 0.0, 1.0]]), -1, note="a 2 × 3 batch, rows"),
+        *(ordinary(_stack, axis, note=f"a 2 × 3 × 4 stack, axis {axis}") for axis in range(-3, 3)),
+        *(ordinary(_cube, axis, note=f"a 3 × 3 × 3 stack, axis {axis}") for axis in range(3)),
+        ordinary(np.array([[2.0], [5.0]]), 1, note="an axis of length 1"),
+        ordinary(np.array([[2, 5], [3, 1]]), 0, note="integers"),
+        ordinary(np.array([[0.5, 2.0], [1.0, 3.0]], dtype=np.float32), 0, note="float32"),
+        extreme(np.array([[1000.0, -1000.0], [999.0, -1002.0]]), 0, note="columns 2000 apart"),
+        extreme(np.array([[1000.0, -1000.0], [999.0, -1002.0]]), 1, note="rows 2000 wide"),
+        extreme(np.array([[-1000.0, 800.0], [-1001.0, 802.0]]), -2, note="a column near -1000"),
+    ],
+    truth=_softmax_truth,
+    relative=_spread_along,
+    library=("softmax", "log_softmax", "logsumexp", "Softmax", "LogSoftmax"),
+    remark="In PyTorch the argument is called dim.",
+)
+def softmax_axis(x, axis):
+    """Return the stable softmax of x over the given axis, which may be negative.
+
+    x is an array of logits of any shape and any finite size, axis an integer as NumPy takes it
+    (-1 is the last). The result has the shape of x, and sums to 1 along that axis.
+    """
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+softmax_axis.hints(
+    "Nothing in the max shift needs the last axis. Where does your 3.1 name it?",
+    "Both the maximum and the sum run over the axis: pass axis on to both.",
+    "keepdims=True leaves the axis in place with length 1, so the shapes fit for any axis, "
+    "with no transposing at all.",
+)
+softmax_axis.reasoning(
+    "With keepdims=True the maxima and the sums keep the reduced axis at length 1, so broadcasting "
+    "pairs each of them with its own slice, whichever axis it is. Without it you would have to move "
+    "the axis to the end and back (np.moveaxis), and reshape is not the same as moving: it deals "
+    "out the same numbers in another order."
+)
+
+
+def _softmax_last(x):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_axis.mistake(
+    "the argument axis is ignored: the result is the same for every axis. "
+    "Pass axis to np.max and to the sum.",
+    fixed=(-1, 0, 1),
+)
+def ignores_axis(x, axis, *, fixed):
+    e = np.exp(x - np.max(x, axis=fixed, keepdims=True))
+    return e / e.sum(axis=fixed, keepdims=True)
+
+
+@softmax_axis.mistake(
+    "keepdims is missing: the maxima (or sums) lose the axis and are laid along another one. "
+    "A square array hides it. Add keepdims=True.",
+    where=("maximum", "sum", "both"),
+)
+def without_keepdims(x, axis, *, where):
+    e = np.exp(x - np.max(x, axis=axis, keepdims=where == "sum"))
+    return e / e.sum(axis=axis, keepdims=where == "maximum")
+
+
+@softmax_axis.mistake(
+    "the array is reshaped where its axes should be swapped: reshape keeps the order of the numbers "
+    "in memory and so mixes slices. Use keepdims=True, or np.moveaxis there and back."
+)
+def reshapes_instead_of_transposing(x, axis):
+    x = np.asarray(x)
+    rows = x.reshape(-1, x.shape[axis])
+    return _softmax_last(rows).reshape(x.shape)
+
+
+@softmax_axis.mistake(
+    "the axis was moved to the end and never moved back: the shape of the result is not that of x. "
+    "Move it back with np.moveaxis(result, -1, axis)."
+)
+def not_moved_back(x, axis):
+    return _softmax_last(np.moveaxis(x, axis, -1))
+
+
+@softmax_axis.mistake(
+    "the whole array is transposed for any axis but the last: that is right for two axes only. "
+    "Use keepdims=True, or np.moveaxis."
+)
+def transposes_everything(x, axis):
+    if axis in (-1, np.ndim(x) - 1):
+        return _softmax_last(x)
+    return _softmax_last(np.transpose(x)).transpose()
+
+
+@softmax_axis.mistake(
+    "negative axes are taken for the last one: -2 counts from the end. NumPy understands negative "
+    "axes itself, so pass axis on unchanged."
+)
+def negative_is_last(x, axis):
+    axis = -1 if axis < 0 else axis
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_axis.mistake(
+    "the maximum is taken along the last axis, and the sum along the given one: the entries of one "
+    "slice are then shifted by different amounts. Use the same axis in both."
+)
+def maximum_along_the_last_axis(x, axis):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_axis.mistake(
+    "the maximum is taken along the given axis, and the sum along the last one: "
+    "use the same axis in both."
+)
+def sum_along_the_last_axis(x, axis):
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_axis.mistake(
+    "nothing is subtracted before exp: right for small logits, NaN for large ones. "
+    "Subtract the maximum along the axis."
+)
+def unshifted(x, axis):
+    e = np.exp(x)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_axis.mistake(
+    "the maximum of the whole array was subtracted: a slice far below it vanishes completely and "
+    "gives 0/0. Take the maximum along the axis."
+)
+def maximum_of_everything(x, axis):
+    e = np.exp(x - np.max(x))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+# --- 3.3 -----------------------------------------------------------------------------------------
+
+
+def _constants_that_work():
+    """Try all eight constants on the row, with math.exp and no NumPy."""
+    import math
+    import statistics
+
+    row = (-1000.0, 1000.0, -1000.0)
+    constants = {
+        "none": 0.0,
+        "min": min(row),
+        "mean": statistics.fmean(row),
+        "median": statistics.median(row),
+        "max": max(row),
+        "max - 600": max(row) - 600,
+        "max + 600": max(row) + 600,
+        "max + 800": max(row) + 800,
+    }
+    working = set()
+    for name, constant in constants.items():
+        try:
+            terms = [math.exp(value - constant) for value in row]
+            if [term / sum(terms) for term in terms] == [0.0, 1.0, 0.0]:
+                working.add(name)
+        except (OverflowError, ZeroDivisionError):
+            pass
+    return working
+
+
+@exercise(
+    "3.3",
+    minutes=4,
+    probes=[extreme(note="the constants that keep (-1000, 1000, -1000) right in float64")],
+    truth=_constants_that_work,
+    value=True,
+    remark="The maximum is the one choice that is safe for every row; near it there is room.",
+)
+def answer_3_3():
+    """Give the set of the constants c that keep exp(x - c) / sum(exp(x - c)) right.
+
+    The row is x = (-1000, 1000, -1000), in float64, and the right result is (0, 1, 0). Choose from
+    "none", "min", "mean", "median", "max", "max - 600", "max + 600" and "max + 800".
+    """
+    return {"max", "max - 600", "max + 600"}
+
+
+answer_3_3.hints(
+    "For each constant work out the largest exponent, max x - c. When is its exp inf, "
+    "and when is it 0?",
+    "exp of the largest exponent must be finite and must not be 0: "
+    "max x - c has to lie between -745 and 709.",
+    "max - 600 leaves the exponent 600, max + 600 leaves -600, max + 800 leaves -800. "
+    "The mean of the row is -333, its median -1000.",
+)
+answer_3_3.reasoning(
+    "Only the largest exponent decides: with c it is max x - c. Above 709 its exp is inf, and "
+    "inf/inf is NaN. Below -745 even the largest term is 0, and 0/0 is NaN. In between the result is "
+    "right: max and max ± 600 qualify. Nothing, the minimum and the median leave 1000 or 2000, the "
+    "mean leaves 1333; max + 800 leaves -800. So 'any constant' is true over the reals alone."
+)
+
+
+@answer_3_3.mistake(
+    "all eight are in the set: over the reals any constant works, but in float64 exp of the largest "
+    "exponent, max x - c, has to be finite and not 0."
+)
+def any_constant_will_do():
+    return {"none", "min", "mean", "median", "max", "max - 600", "max + 600", "max + 800"}
+
+
+@answer_3_3.mistake(
+    "every constant but 'none' is in the set: a shift helps only if it brings the maximum near 0. "
+    "Work out max x - c for the minimum and the mean."
+)
+def any_shift_will_do():
+    return {"min", "mean", "median", "max", "max - 600", "max + 600", "max + 800"}
+
+
+@answer_3_3.mistake(
+    "only the maximum itself is in the set: it is the safe choice for every row, but near it there "
+    "is room. exp(600) and exp(-600) are neither inf nor 0."
+)
+def only_the_maximum():
+    return {"max"}
+
+
+@answer_3_3.mistake(
+    "max + 800 is in the set: no exp overflows there, but the largest term, exp(-800), is 0, and so "
+    "is the sum."
+)
+def nothing_underflows():
+    return {"max", "max - 600", "max + 600", "max + 800"}
+
+
+@answer_3_3.mistake(
+    "constants below the maximum are left out: exp(600) is about 1e260, which float64 holds easily."
+)
+def only_from_the_maximum_on():
+    return {"max", "max + 600"}
+
+
+@answer_3_3.mistake(
+    "constants above the maximum are left out: exp(-600) is about 1e-261, far from 0, "
+    "and the quotient is right."
+)
+def only_up_to_the_maximum():
+    return {"max", "max - 600"}
+
+
+@answer_3_3.mistake(
+    "these are the constants that fail: the question is which ones keep the row right."
+)
+def the_ones_that_fail():
+    return {"none", "min", "mean", "median", "max + 800"}
+
+
+@answer_3_3.mistake(
+    "the mean or the median is in the set: the mean of this row is -333 and its median -1000, so the "
+    "largest exponent is 1333 or 2000. Centring is not bounding.",
+    extra=(("mean",), ("median",), ("mean", "median")),
+)
+def centring_will_do(*, extra):
+    return {"max", "max - 600", "max + 600", *extra}
+
+
+# --- 3.4 -----------------------------------------------------------------------------------------
+
+
+def _masked_softmax_truth(x, mask):
+    from scipy import special
+
+    result = np.zeros(np.shape(x))
+    for index in np.ndindex(*np.shape(x)[:-1]):
+        if mask[index].any():
+            kept = np.asarray(x[index], dtype=np.float64)[mask[index]]
+            result[index][mask[index]] = special.softmax(kept)
+    return result
+
+
+def _spread_of_kept(x, mask):
+    return spread(np.where(mask, x, -np.inf))
+
+
+_T, _F = True, False
+_LOWEST = float(np.finfo(np.float64).min)
+
+
+@exercise(
+    "3.4",
+    minutes=8,
+    probes=[
+        ordinary(np.array([1.0, 3.0, 2.0]), np.array([_T, _F, _T]), note="the largest is masked"),
+        ordinary(np.array([1.0, 3.0, 2.0]), np.array([_F, _T, _T]), note="the smallest is masked"),
+        ordinary(np.array([0.5, -1.0, 2.0]), np.array([_T, _T, _T]), note="nothing is masked"),
+        ordinary(np.array([-2.0, -5.0, -3.0]), np.array([_T, _F, _T]), note="negative logits"),
+        ordinary(np.array([4.0, 7.0]), np.array([_T, _F]), note="one entry is kept"),
+        ordinary(
+            np.array([[1.0, 2.0], [5.0, 3.0]]),
+            np.array([[_T, _F], [_T, _T]]),
+            note="a square batch, another mask in each row",
+        ),
+        ordinary(
+            np.array([[1.0, 4.0, 2.0], [3.0, 0.0, 1.0]]),
+            np.array([[_T, _T, _F], [_F, _T, _T]]),
+            note="a batch of two rows",
+        ),
+        ordinary(
+            _rng.normal(size=(2, 2, 3)),
+            np.array([[[_T, _F, _T], [_T, _T, _T]], [[_F, _F, _T], [_T, _T, _F]]]),
+            note="a three-dimensional stack",
+        ),
+        ordinary(np.array([1, 3, 2]), np.array([_T, _F, _T]), note="integers"),
+        ordinary(
+            np.array([0.5, 3.0, 2.0], dtype=np.float32), np.array([_T, _F, _T]), note="float32"
+        ),
+        ordinary(
+            _read_only(np.array([1.0, 3.0, 2.0])),
+            _read_only(np.array([_T, _T, _F])),
+            note="read-only arrays",
+        ),
+        ordinary(np.array([1.0, 3.0]), np.array([_F, _F]), note="a fully masked row: zeros"),
+        ordinary(
+            np.array([[1.0, 3.0, 2.0], [0.5, 1.0, 4.0]]),
+            np.array([[_F, _F, _F], [_T, _F, _T]]),
+            note="one of two rows is fully masked",
+        ),
+        extreme(np.array([1000.0, 999.0, 0.0]), np.array([_T, _T, _F]), note="large kept logits"),
+        extreme(np.array([-1000.0, -1001.0]), np.array([_T, _T]), note="kept logits near -1000"),
+        extreme(
+            np.array([0.0, 1.0, 2000.0]),
+            np.array([_T, _T, _F]),
+            note="a masked logit 2000 above the kept ones",
+        ),
+        extreme(
+            np.array([[1000.0, 998.0], [-1000.0, -1001.0]]),
+            np.array([[_T, _T], [_T, _T]]),
+            note="rows 2000 apart",
+        ),
+        extreme(
+            np.array([-10000.0, 5.0, -10001.0]),
+            np.array([_T, _F, _T]),
+            note="kept logits near -1e4: no masked value may look like them",
+        ),
+        extreme(
+            np.array([-1e9, 5.0, -1e9 - 2]), np.array([_T, _F, _T]), note="kept logits near -1e9"
+        ),
+        extreme(
+            np.array([_LOWEST, 5.0]), np.array([_T, _F]), note="the kept logit is finfo.min itself"
+        ),
+    ],
+    truth=_masked_softmax_truth,
+    relative=_spread_of_kept,
+    library=("softmax", "log_softmax", "logsumexp", "Softmax", "LogSoftmax", "MaskedArray"),
+    remark="-inf is the one fill that no finite logit can reach: exp(-inf - m) is exactly 0.",
+)
+def masked_softmax(x, mask):
+    """Return the softmax of x over its last axis, taken over the kept entries only.
+
+    mask is a boolean array of the shape of x: True keeps an entry, False masks it. Masked entries
+    get exactly 0, the kept ones of each row sum to 1, and a fully masked row gives zeros. Finite
+    logits of any size must work, whatever stands at the masked places.
+    """
+    kept = np.where(mask, x, -np.inf)
+    top = np.max(kept, axis=-1, keepdims=True)
+    e = np.exp(kept - np.where(np.isfinite(top), top, 0))
+    total = e.sum(axis=-1, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+masked_softmax.hints(
+    "Which logit gets exactly the probability 0, whatever the others are?",
+    "np.where(mask, x, -np.inf) puts -inf at the masked entries. After that the stable softmax does "
+    "the rest, and its maximum runs over the kept entries by itself.",
+    "A fully masked row has the maximum -inf, and -inf - (-inf) is NaN. Give such a row a finite "
+    "maximum, for instance 0.",
+    "Its sum of exps is then 0. Replace a sum of 0 by 1 before you divide: 0/1 = 0.",
+)
+masked_softmax.reasoning(
+    "exp(-inf) is exactly 0, so a masked entry takes no part in the maximum, in the sum or in the "
+    "result. Any finite fill is a logit like others: a row whose kept logits are of its size gives "
+    "mass to the masked entries. A fully masked row has nothing to normalise, 0/0. What it should "
+    "give is a matter of policy; zeros say 'nothing was chosen' and let training go on."
+)
+
+
+def _stable(x):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _zero_where_fully_masked(p, mask):
+    return np.where(mask.any(axis=-1, keepdims=True), p, 0)
+
+
+@masked_softmax.mistake(
+    "the logits are multiplied by the mask: a masked entry becomes the logit 0, not the "
+    "probability 0, and exp(0) = 1 takes its share. Fill with -inf.",
+    zeroed=(False, True),
+)
+def multiplies_the_logits_by_the_mask(x, mask, *, zeroed):
+    p = _stable(x * mask)
+    return _zero_where_fully_masked(p, mask) if zeroed else p
+
+
+@masked_softmax.mistake(
+    "masked logits were replaced by a small number: a small logit is not a small probability, for "
+    "exp(1e-9) is 1. Fill with -inf.",
+    fill=(1e-12, 1e-10, 1e-9, 1e-8, 1e-6, 1e-5),
+)
+def fills_with_a_small_number(x, mask, *, fill):
+    return _stable(np.where(mask, x, fill))
+
+
+@masked_softmax.mistake(
+    "masked entries are set to 0 after the softmax, and the rest is not renormalised: the kept "
+    "entries no longer sum to 1. Mask before the sum."
+)
+def zeroes_afterwards(x, mask):
+    return _stable(x) * mask
+
+
+@masked_softmax.mistake(
+    "the maximum is taken over the masked entries too: where a masked logit is far above the kept "
+    "ones, these vanish completely. Take the maximum over the kept entries.",
+    policy=("zeros", "NaN", "zeroes, then renormalises"),
+)
+def maximum_over_masked_entries(x, mask, *, policy):
+    if policy == "zeroes, then renormalises":
+        e = _stable(x) * mask
+    else:
+        e = np.where(mask, np.exp(x - np.max(x, axis=-1, keepdims=True)), 0)
+    total = e.sum(axis=-1, keepdims=True)
+    return e / total if policy == "NaN" else e / np.where(total == 0, 1, total)
+
+
+@masked_softmax.mistake(
+    "the mask is inverted: True means keep. (Some library functions take the opposite: "
+    "True means masked.)"
+)
+def inverted_mask(x, mask):
+    kept = np.where(mask, -np.inf, x)
+    top = np.max(kept, axis=-1, keepdims=True)
+    e = np.exp(kept - np.where(np.isfinite(top), top, 0))
+    total = e.sum(axis=-1, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+@masked_softmax.mistake(
+    "a fully masked row gives NaN: its maximum is -inf, and -inf - (-inf) is NaN. "
+    "The contract asks for zeros there."
+)
+def nan_on_a_fully_masked_row(x, mask):
+    return _stable(np.where(mask, x, -np.inf))
+
+
+@masked_softmax.mistake(
+    "a fully masked row comes out uniform: 1/n for entries that are all masked. "
+    "The contract asks for zeros there."
+)
+def uniform_on_a_fully_masked_row(x, mask):
+    p = _stable(np.where(mask, x, -np.inf))
+    return np.where(mask.any(axis=-1, keepdims=True), p, 1 / np.shape(x)[-1])
+
+
+@masked_softmax.mistake(
+    "a finite fill stands for -inf: it is a logit like any other, and where the kept logits are of "
+    "its size the masked entries take their share. Fill with -inf.",
+    fill=(-1e2, -1e3, -1e4, -1e5, -1e6, -1e8, -1e9, -1e10, -1e12, -1e20, -1e30, _LOWEST),
+    how=("replace", "add"),
+    zeroed=(False, True),
+)
+def finite_fill(x, mask, *, fill, how, zeroed):
+    filled = np.where(mask, x, fill) if how == "replace" else x + np.where(mask, 0.0, fill)
+    p = _stable(filled)
+    return _zero_where_fully_masked(p, mask) if zeroed else p
+
+
+@masked_softmax.mistake(
+    "masked terms are computed and then multiplied by 0: where a masked logit is large, exp of it is "
+    "inf, and inf · 0 is NaN. Use np.where before exp."
+)
+def inf_times_zero(x, mask):
+    top = np.max(np.where(mask, x, -np.inf), axis=-1, keepdims=True)
+    e = np.exp(x - np.where(np.isfinite(top), top, 0)) * mask
+    total = e.sum(axis=-1, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+@masked_softmax.mistake(
+    "nothing is subtracted before exp: right for small logits, NaN or zeros for large ones. "
+    "Subtract the maximum of the kept entries."
+)
+def without_a_shift(x, mask):
+    e = np.where(mask, np.exp(x), 0)
+    total = e.sum(axis=-1, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+@masked_softmax.mistake(
+    "the mask is ignored: this is the softmax of all entries. Put -inf where mask is False."
+)
+def ignores_the_mask(x, mask):
+    return _stable(x)
