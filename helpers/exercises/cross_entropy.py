@@ -1,0 +1,877 @@
+"""Exercises 5.1 to 5.5: from log-probabilities to losses, smoothing, floors and soft targets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers.exercises.declaration import exercise, extreme, ordinary
+
+LOGITS = np.array([[2.0, 0.5, 6.0], [0.1, 0.0, 3.0], [1.0, -2.0, 0.5], [0.0, 1.5, 1.0]])
+LABELS = np.array([2, 1, 0, 0])
+WIDE = np.array([[0.5, -1.0, 2.0, 1.5, 0.0], [3.0, 1.0, -2.0, 0.25, 1.0]])
+WIDE_LABELS = np.array([3, 0])
+SQUARE = np.array([[1.0, 2.0, 4.0], [0.0, -3.0, 1.0], [5.0, 2.5, 2.0]])
+SQUARE_LABELS = np.array([0, 2, 1])
+EPSILONS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-300)
+
+
+def _log_softmax(x):
+    shifted = x - np.max(x, axis=-1, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+
+
+def _softmax(x):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def _one_hot(labels, n):
+    return np.eye(n)[np.asarray(labels)]
+
+
+def _picked(values, labels):
+    """Return values[i, labels[i]] for every row i."""
+    return values[np.arange(len(labels)), labels]
+
+
+def _checked(labels, n, checked):
+    """Raise `ValueError` as the task asks, or, when not `checked`, let NumPy index."""
+    if checked and np.any((np.asarray(labels) < 0) | (np.asarray(labels) >= n)):
+        raise ValueError(f"labels must lie in 0…{n - 1}")
+    return labels
+
+
+# --- 5.1 -------------------------------------------------------------------------------------
+
+
+def _exact_nll(log_p, labels):
+    import math
+
+    terms = [-float(row[label]) for row, label in zip(log_p, labels, strict=True)]
+    return math.fsum(terms) / len(terms)
+
+
+@exercise(
+    "5.1",
+    minutes=5,
+    probes=[
+        ordinary(_log_softmax(LOGITS), LABELS, note="four rows of three"),
+        ordinary(_log_softmax(WIDE), WIDE_LABELS, note="two rows of five: a label above N"),
+        ordinary(_log_softmax(SQUARE), SQUARE_LABELS, note="a square batch"),
+        ordinary(np.log([[0.7, 0.2, 0.1]]), np.array([1]), note="a batch of one"),
+        ordinary(_log_softmax(LOGITS), np.array([2, 2, 2, 2]), note="the same label four times"),
+        ordinary(np.array([[-3, -1], [-2, -5], [-1, -4]]), np.array([0, 1, 1]), note="integers"),
+        ordinary(_log_softmax(LOGITS).astype(np.float32), LABELS, note="float32"),
+        ordinary(_log_softmax(LOGITS).astype(np.float16), LABELS, note="float16"),
+        extreme(
+            np.array([[-np.inf, 0.0, -np.inf], [-1.0, -800.0, -0.5]]),
+            np.array([1, 0]),
+            note="log-probabilities of -inf and -800, beside the label",
+        ),
+    ],
+    truth=_exact_nll,
+    scale=lambda log_p, labels, expected: 1.0,
+    library=("nll_loss", "NLLLoss"),
+    remark="This is torch.nn.NLLLoss: it takes log-probabilities, and takes no log itself.",
+)
+def nll(log_p, labels):
+    """Return the mean negative log-likelihood of the labels, a scalar.
+
+    log_p : float array of log-probabilities, shape (N, n); entries may be -inf.
+    labels : integer array, shape (N,), each in 0 ... n - 1.
+    """
+    return -np.mean(log_p[np.arange(len(labels)), labels])
+
+
+nll.hints(
+    "Each row contributes one number: which one? The loss is its negative, averaged over the rows.",
+    "You need log_p[0, labels[0]], log_p[1, labels[1]], and so on: index rows and columns "
+    "together.",
+    "log_p[np.arange(len(labels)), labels] has shape (N,). Its mean, with a minus, is the answer.",
+)
+nll.reasoning(
+    "Two index arrays of the same length are read in pairs: (0, labels[0]), (1, labels[1]), … "
+    "The entries beside the label never enter, so an impossible class, log-probability -inf, "
+    "costs nothing as long as it is not the label."
+)
+
+
+@nll.mistake("The minus is missing: log-probabilities are at most 0, and a loss is at least 0.")
+def sign_forgotten(log_p, labels):
+    return np.mean(_picked(log_p, labels))
+
+
+@nll.mistake("The sum was taken over the rows; the task asks for the mean.")
+def sum_over_rows(log_p, labels):
+    return -np.sum(_picked(log_p, labels))
+
+
+@nll.mistake(
+    "`log_p[:, labels]` takes every row's entry for every label, an N × N table. To pair row i "
+    "with label i, index rows too: `log_p[np.arange(len(labels)), labels]`."
+)
+def every_row_with_every_label(log_p, labels):
+    return -np.mean(log_p[:, labels])
+
+
+@nll.mistake(
+    "`log_p[labels]` picks whole rows, by their number. The label is a column: "
+    "`log_p[np.arange(len(labels)), labels]`."
+)
+def labels_pick_rows(log_p, labels):
+    return -np.mean(log_p[labels])
+
+
+@nll.mistake(
+    "The mean runs over all N·n entries, zeros of the one-hot matrix included: it is n times too "
+    "small. Sum over the classes, average over the rows.",
+    one_hot=(True, False),
+)
+def mean_over_all_entries(log_p, labels, *, one_hot):
+    if one_hot:
+        return -np.mean(_one_hot(labels, log_p.shape[-1]) * log_p)
+    return -np.sum(_picked(log_p, labels)) / np.size(log_p)
+
+
+@nll.mistake(
+    "The mean was taken twice: after `np.mean` over the rows there is nothing left to divide by N."
+)
+def mean_taken_twice(log_p, labels):
+    return -np.mean(_picked(log_p, labels)) / len(labels)
+
+
+@nll.mistake(
+    "Another log was taken: the input already holds log-probabilities, at most 0, and the log of "
+    "a negative number is NaN."
+)
+def another_log(log_p, labels):
+    return -np.mean(np.log(_picked(log_p, labels)))
+
+
+@nll.mistake(
+    "A one-hot matrix times `log_p` is NaN where a log-probability beside the label is -inf: "
+    "0 · inf has no value. Pick the entries by index, or by `np.where`."
+)
+def one_hot_times_infinity(log_p, labels):
+    return -np.mean(np.sum(_one_hot(labels, log_p.shape[-1]) * log_p, axis=-1))
+
+
+@nll.mistake(
+    "The exp of the log-probability was taken: the mean of −p_label. The loss stays in logs."
+)
+def probability_instead_of_its_log(log_p, labels):
+    return -np.mean(np.exp(_picked(log_p, labels)))
+
+
+@nll.mistake(
+    "The largest log-probability of each row was taken, whatever its label. Pick the label's."
+)
+def largest_instead_of_the_label(log_p, labels):
+    return -np.mean(np.max(log_p, axis=-1))
+
+
+@nll.mistake("That is one loss a row; the task asks for their mean, a scalar.")
+def not_averaged(log_p, labels):
+    return -_picked(log_p, labels)
+
+
+# --- 5.2 -------------------------------------------------------------------------------------
+
+
+def _exact_cross_entropy(logits, labels):
+    import mpmath
+
+    total = mpmath.mpf(0)
+    with mpmath.workdps(60):
+        for row, label in zip(np.asarray(logits, dtype=float), labels, strict=True):
+            exps = [mpmath.exp(mpmath.mpf(float(v))) for v in row]
+            total += mpmath.log(mpmath.fsum(exps)) - mpmath.mpf(float(row[label]))
+        return float(total / len(labels))
+
+
+def _logit_size(logits, *_, expected):
+    """Return the largest finite logit: LSE(x) − x_y cannot be more accurate than that times eps."""
+    x = np.asarray(logits, dtype=float)
+    return max(1.0, float(np.max(np.abs(x[np.isfinite(x)]))))
+
+
+@exercise(
+    "5.2",
+    minutes=10,
+    probes=[
+        ordinary(LOGITS, LABELS, note="four rows of three"),
+        ordinary(WIDE, WIDE_LABELS, note="two rows of five: a label above N"),
+        ordinary(SQUARE, SQUARE_LABELS, note="a square batch"),
+        ordinary(np.array([[1.0, -0.5, 0.25]]), np.array([2]), note="a batch of one"),
+        ordinary(
+            np.array([[2.0, 2.0], [1.0, 1.0]]), np.array([0, 1]), note="ties: the loss is ln 2"
+        ),
+        ordinary(np.array([[3, 1, 0], [0, 2, 2]]), np.array([1, 0]), note="integers"),
+        ordinary(LOGITS.astype(np.float32), LABELS, note="float32"),
+        ordinary(LOGITS.astype(np.float16), LABELS, note="float16"),
+        ordinary(
+            LOGITS, np.array([2, -1, 0, 0]), raises=ValueError, note="a label of -1: ValueError"
+        ),
+        ordinary(
+            LOGITS,
+            np.array([2, 3, 0, 0]),
+            raises=(ValueError, IndexError),
+            note="a label of 3 for three classes: ValueError or IndexError",
+        ),
+        extreme(np.array([[0.0, 40.0], [20.0, 0.0]]), np.array([0, 1]), note="confident and wrong"),
+        extreme(
+            np.array([[0.0, 45.0], [690.0, 0.0]]),
+            np.array([0, 1]),
+            note="more confident, and wrong",
+        ),
+        extreme(np.array([[-800.0, 0.0]]), np.array([0]), note="no exp overflows, p_label is 0"),
+        extreme(
+            np.array([[0.0, 800.0]]), np.array([0]), note="so wrong that p_label is 0: loss 800"
+        ),
+        extreme(np.array([[0.0, 800.0]]), np.array([1]), note="right, and the other p is 0"),
+        extreme(
+            np.array([[1000.0, 999.0], [-1000.0, -1001.0]]),
+            np.array([1, 1]),
+            note="two rows 2000 apart",
+        ),
+        extreme(
+            np.array([[1.0, -np.inf, 2.0], [0.0, 1.0, -np.inf]]),
+            np.array([0, 1]),
+            note="masked classes, logit -inf, beside the label",
+        ),
+    ],
+    truth=_exact_cross_entropy,
+    scale=_logit_size,
+    library=("cross_entropy", "CrossEntropyLoss", "log_loss"),
+    remark="torch.nn.functional.cross_entropy(logits, labels) does the same, from logits.",
+)
+def cross_entropy(logits, labels):
+    """Return the mean cross-entropy of integer labels, a scalar, stably from the logits.
+
+    logits : float array, shape (N, n); a class other than the label may be masked by -inf.
+    labels : integer array, shape (N,).
+    Raises ValueError when a label lies outside 0 ... n - 1.
+    """
+    n = logits.shape[-1]
+    if np.any((labels < 0) | (labels >= n)):
+        raise ValueError(f"labels must lie in 0 ... {n - 1}; got {labels}")
+    shifted = logits - np.max(logits, axis=-1, keepdims=True)
+    log_sum = np.log(np.sum(np.exp(shifted), axis=-1))
+    return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
+
+
+cross_entropy.hints(
+    "The loss of a row is −log p_label. Which exercise of notebook 04 gives log p without p?",
+    "−log p_y = log Σ exp(x_j − m) − (x_y − m): shift, then pick the label's entry by index, then "
+    "average.",
+    "NumPy takes index −1 for the last class without a word. Test the labels first: "
+    "`if np.any((labels < 0) | (labels >= n)): raise ValueError(...)`.",
+    "shifted = logits − row maximum; mean of np.log(np.exp(shifted).sum(axis=-1)) − "
+    "shifted[np.arange(len(labels)), labels].",
+)
+cross_entropy.reasoning(
+    "The probability is never formed, so it cannot underflow: a loss of 800 is an ordinary number "
+    "although exp(−800) is 0 in float64. Indexing leaves the other classes out, so −inf beside "
+    "the label does no harm. The test of the labels costs a line and turns a silently wrong loss "
+    "(−1 counts from the end) into an error."
+)
+
+
+@cross_entropy.mistake(
+    "The log of a probability: once p_label underflows to 0, the loss is inf instead of a few "
+    "hundred. Take log Σ exp(x − m) − (x_label − m), straight from the logits.",
+    checked=(True, False),
+)
+def log_of_probabilities(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.mean(np.log(_picked(_softmax(logits), labels)))
+
+
+@cross_entropy.mistake(
+    "A small number was added inside the log: it changes the loss a little everywhere, and no "
+    "loss can exceed −log ε, however wrong the prediction. Stay in logs, from the logits.",
+    checked=(True, False),
+    epsilon=EPSILONS,
+)
+def epsilon_inside_the_log(logits, labels, *, checked, epsilon):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.mean(np.log(_picked(_softmax(logits), labels) + epsilon))
+
+
+@cross_entropy.mistake(
+    "The probabilities were clipped: no loss can exceed −log ε (16.12 for 1e-7), and beyond it "
+    "the gradient is 0, just where the prediction is most wrong. Stay in logs, from the logits.",
+    checked=(True, False),
+    epsilon=EPSILONS,
+    both_sides=(True, False),
+)
+def clipped_probabilities(logits, labels, *, checked, epsilon, both_sides):
+    _checked(labels, logits.shape[-1], checked)
+    p = np.clip(_softmax(logits), epsilon, 1 - epsilon if both_sides else 1.0)
+    return -np.mean(np.log(_picked(p, labels)))
+
+
+@cross_entropy.mistake(
+    "A one-hot matrix times log p: where a p beside the label underflows, 0 · log 0 is NaN. "
+    "Pick the label's entry by index, and stay in logs.",
+    checked=(True, False),
+)
+def zero_times_log_zero(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    q = _one_hot(labels, logits.shape[-1])
+    return -np.mean(np.sum(q * np.log(_softmax(logits)), axis=-1))
+
+
+@cross_entropy.mistake(
+    "A one-hot matrix times log-softmax is NaN where a masked class has log p = −inf: 0 · inf "
+    "has no value. Pick the label's entry by index.",
+    checked=(True, False),
+)
+def one_hot_times_minus_infinity(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.mean(np.sum(_one_hot(labels, logits.shape[-1]) * _log_softmax(logits), axis=-1))
+
+
+@cross_entropy.mistake(
+    "The binary formula, q log p + (1 − q) log(1 − p), was used for every class. It belongs to "
+    "one sigmoid per class; softmax couples the classes, and only −log p_label counts.",
+    checked=(True, False),
+    over_all=(True, False),
+    epsilon=(0.0, *EPSILONS),
+)
+def binary_formula(logits, labels, *, checked, over_all, epsilon):
+    _checked(labels, logits.shape[-1], checked)
+    p = np.clip(_softmax(logits), epsilon, 1 - epsilon)
+    q = _one_hot(labels, logits.shape[-1])
+    terms = -(q * np.log(p) + (1 - q) * np.log(1 - p))
+    return np.mean(terms) if over_all else np.mean(np.sum(terms, axis=-1))
+
+
+@cross_entropy.mistake("The sum over the rows; the task asks for the mean.", checked=(True, False))
+def summed(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.sum(_picked(_log_softmax(logits), labels))
+
+
+@cross_entropy.mistake(
+    "Right on valid labels, but a label of −1 does not raise: NumPy indexes from the end, and the "
+    "loss of the last class comes back. Test 0 ≤ label < n, and raise ValueError."
+)
+def negative_label_indexes(logits, labels):
+    return -np.mean(_picked(_log_softmax(logits), labels))
+
+
+@cross_entropy.mistake(
+    "exp was taken of the raw logits: it overflows above 709 and vanishes below −745. "
+    "Subtract each row's maximum first.",
+    checked=(True, False),
+)
+def not_shifted(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return np.mean(np.log(np.sum(np.exp(logits), axis=-1)) - _picked(logits, labels))
+
+
+@cross_entropy.mistake(
+    "The softmax itself is not shifted: exp overflows above 709 and vanishes below −745. "
+    "Work from the logits: log Σ exp(x − m) − (x_label − m).",
+    checked=(True, False),
+)
+def log_of_textbook_softmax(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    e = np.exp(logits)
+    return -np.mean(np.log(_picked(e / np.sum(e, axis=-1, keepdims=True), labels)))
+
+
+@cross_entropy.mistake(
+    "Softmax was applied twice: its output went into a loss that takes logits. The loss then "
+    "cannot fall below ln(1 + (n − 1)/e).",
+    checked=(True, False),
+)
+def softmax_twice(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.mean(_picked(_log_softmax(_softmax(logits)), labels))
+
+
+@cross_entropy.mistake(
+    "The log-sum-exp is missing: that is the mean of −x_label. The loss is LSE(x) − x_label.",
+    checked=(True, False),
+)
+def logits_taken_for_log_probabilities(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.mean(_picked(logits, labels))
+
+
+@cross_entropy.mistake(
+    "The log is missing: that is the mean of −p_label. The loss is −log p_label.",
+    checked=(True, False),
+)
+def log_forgotten(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.mean(_picked(_softmax(logits), labels))
+
+
+@cross_entropy.mistake(
+    "The minus is missing, or both parts changed places: a cross-entropy is at least 0.",
+    checked=(True, False),
+)
+def sign_reversed(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return np.mean(_picked(_log_softmax(logits), labels))
+
+
+@cross_entropy.mistake(
+    "`[:, labels]` pairs every row with every label, an N × N table. Index rows and columns "
+    "together: `[np.arange(len(labels)), labels]`.",
+    checked=(True, False),
+)
+def every_label_for_every_row(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.mean(_log_softmax(logits)[:, labels])
+
+
+@cross_entropy.mistake(
+    "The softmax runs down the columns, over the batch: the classes are the last axis.",
+    checked=(True, False),
+)
+def softmax_over_the_batch(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.mean(_picked(_log_softmax(logits.T).T, labels))
+
+
+@cross_entropy.mistake(
+    "One maximum was subtracted from the whole batch: a row far below it gives log 0. "
+    "Each row needs its own.",
+    checked=(True, False),
+)
+def maximum_of_the_batch(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    shifted = logits - np.max(logits)
+    return np.mean(np.log(np.sum(np.exp(shifted), axis=-1)) - _picked(shifted, labels))
+
+
+@cross_entropy.mistake(
+    "The mean runs over all N·n entries: it is n times too small. Average over the N rows.",
+    checked=(True, False),
+)
+def mean_over_rows_and_classes(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -np.sum(_picked(_log_softmax(logits), labels)) / np.size(logits)
+
+
+@cross_entropy.mistake(
+    "That is one loss a row; the task asks for their mean.", checked=(True, False)
+)
+def one_loss_per_row(logits, labels, *, checked):
+    _checked(labels, logits.shape[-1], checked)
+    return -_picked(_log_softmax(logits), labels)
+
+
+# --- 5.3 -------------------------------------------------------------------------------------
+
+
+def _smoothed_by_loops(labels, n, eps):
+    rows = []
+    for label in labels:
+        row = [eps / n] * n
+        row[int(label)] += 1.0 - eps
+        rows.append(row)
+    return np.array(rows)
+
+
+@exercise(
+    "5.3",
+    minutes=5,
+    probes=[
+        ordinary(np.array([2, 0]), 5, 0.1, note="two labels, five classes, none of them 4"),
+        ordinary(np.array([1, 3, 0, 1]), 4, 0.2, note="four labels, four classes"),
+        ordinary(np.array([0, 1, 1]), 2, 0.3, note="two classes"),
+        ordinary(np.array([7]), 10, 0.1, note="a batch of one"),
+        ordinary(np.array([0, 0, 1]), 6, 0.4, note="six classes, of which only two occur"),
+        ordinary(np.array([2, 1, 0]), 3, 0.0, note="ε = 0: plain one-hot"),
+    ],
+    truth=_smoothed_by_loops,
+    scale=lambda labels, n, eps, expected: 1.0,
+    remark="torch.nn.functional.cross_entropy(..., label_smoothing=eps) uses these targets.",
+)
+def smooth_labels(labels, n, eps):
+    """Return smoothed targets, PyTorch's convention: (1 - eps) times one-hot, plus eps / n.
+
+    labels : integer array, shape (N,), each in 0 ... n - 1.
+    n : the number of classes; eps : a float, 0 <= eps < 1.
+    Returns a float array of shape (N, n) whose rows sum to 1.
+    """
+    return (1 - eps) * np.eye(n)[labels] + eps / n
+
+
+smooth_labels.hints(
+    "Mix two distributions: the one-hot vector with weight 1 − ε, and the uniform one with "
+    "weight ε. What is the uniform probability of one class?",
+    "np.eye(n) is the identity matrix; its row k is the one-hot vector of label k.",
+    "(1 - eps) * np.eye(n)[labels] + eps / n: the uniform part goes to every class, the label "
+    "included.",
+)
+smooth_labels.reasoning(
+    "A mixture of two distributions with weights 1 − ε and ε is a distribution, so each row sums "
+    "to 1. The label gets 1 − ε + ε/n, every other class ε/n: the label stays ahead by 1 − ε."
+)
+
+
+@smooth_labels.mistake(
+    "ε was shared among the n − 1 other classes. That is the other convention, and the label then "
+    "gets 1 − ε; PyTorch shares ε among all n, the label included: 1 − ε + ε/n."
+)
+def shared_among_the_others(labels, n, eps):
+    q = np.full((len(labels), n), eps / (n - 1))
+    q[np.arange(len(labels)), labels] = 1 - eps
+    return q
+
+
+@smooth_labels.mistake(
+    "The label gets 1 − ε and the others ε/n: the rows sum to 1 − ε/n. The uniform part goes to "
+    "the label as well."
+)
+def rows_below_one(labels, n, eps):
+    q = np.full((len(labels), n), eps / n)
+    q[np.arange(len(labels)), labels] = 1 - eps
+    return q
+
+
+@smooth_labels.mistake(
+    "The width was taken from the labels, `labels.max() + 1`: a batch in which the last classes "
+    "do not occur gets too narrow. The number of classes is n."
+)
+def width_from_the_labels(labels, n, eps):
+    width = int(np.max(labels)) + 1
+    return (1 - eps) * np.eye(width)[labels] + eps / n
+
+
+@smooth_labels.mistake("That is plain one-hot: ε was not used.")
+def not_smoothed(labels, n, eps):
+    return np.eye(n)[labels]
+
+
+@smooth_labels.mistake("ε was added to every class, not ε/n: the rows sum to more than 1.")
+def epsilon_not_shared(labels, n, eps):
+    return (1 - eps) * np.eye(n)[labels] + eps
+
+
+@smooth_labels.mistake(
+    "The one-hot part keeps its full weight: rows sum to 1 + ε. Multiply it by 1 − ε."
+)
+def one_hot_at_full_weight(labels, n, eps):
+    return np.eye(n)[labels] + eps / n
+
+
+@smooth_labels.mistake("The weights are swapped: the one-hot part gets 1 − ε, the uniform part ε.")
+def weights_swapped(labels, n, eps):
+    return eps * np.eye(n)[labels] + (1 - eps) / n
+
+
+@smooth_labels.mistake(
+    "The one-hot vectors were clipped to ε and 1 − ε: the rows do not sum to 1 for n > 2."
+)
+def clipped_one_hot(labels, n, eps):
+    return np.clip(np.eye(n)[labels], eps, 1 - eps)
+
+
+@smooth_labels.mistake("Rows and columns are exchanged: one row per label, one column per class.")
+def one_column_per_label(labels, n, eps):
+    return ((1 - eps) * np.eye(n)[labels] + eps / n).T
+
+
+# --- 5.4 -------------------------------------------------------------------------------------
+
+
+def _floor_by_mpmath(n):
+    import mpmath
+
+    with mpmath.workdps(40):
+        return float(-mpmath.log(mpmath.e / (mpmath.e + n - 1)))
+
+
+@exercise(
+    "5.4",
+    minutes=6,
+    probes=[
+        ordinary(2, note="two classes"),
+        ordinary(3, note="three classes"),
+        ordinary(10, note="ten classes: the famous 1.461"),
+        ordinary(100, note="a hundred classes"),
+        ordinary(1000, note="a thousand classes"),
+        ordinary(50257, note="a vocabulary of 50 257"),
+    ],
+    truth=_floor_by_mpmath,
+    scale=lambda n, expected: 1.0,
+    remark="A training loss that stalls at this number for your n has two softmaxes in it.",
+)
+def double_softmax_floor(n):
+    """Return the lowest loss that n classes can reach when softmax is applied once too often.
+
+    The model ends in a softmax, and its output p goes into a cross-entropy that takes logits
+    and applies softmax again: the loss is -log softmax(p)[label]. Find the p that makes it
+    smallest, and return that loss, a float. n is an integer, at least 2.
+    """
+    return np.log(1 + (n - 1) / np.e)
+
+
+double_softmax_floor.hints(
+    "The outer softmax sees numbers between 0 and 1 that sum to 1. Which p is the best one for "
+    "the label?",
+    "At best p is one-hot at the label: the outer softmax sees one 1 and n − 1 zeros.",
+    "The label's outer probability is e / (e + (n − 1)). Take −log, and divide through by e.",
+)
+double_softmax_floor.reasoning(
+    "Probabilities used as logits can be at most 1 apart. The best case is p = one-hot: "
+    "softmax(p)_y = e/(e + n − 1), so the loss is −log of that, ln(1 + (n − 1)/e). For n = 10 it "
+    "is 1.461, and no training gets below."
+)
+
+
+@double_softmax_floor.mistake(
+    "The floor is not 0: probabilities differ by at most 1, so the outer softmax can never be "
+    "sure. What does it give for (1, 0, …, 0)?"
+)
+def zero(n):
+    return 0.0
+
+
+@double_softmax_floor.mistake(
+    "ln n is the loss of a model that knows nothing: uniform p. The best p is one-hot at the label."
+)
+def loss_of_the_uniform_guess(n):
+    return np.log(n)
+
+
+@double_softmax_floor.mistake("That is the value for n = 10 only, 1.461: let it depend on n.")
+def ten_classes_only(n):
+    return np.log(1 + 9 / np.e)
+
+
+@double_softmax_floor.mistake(
+    "ln(e + n − 1) is the loss when p is one-hot at a *wrong* class, the ceiling; or the label's "
+    "own logit, 1, was not subtracted."
+)
+def ceiling_instead(n):
+    return np.log(np.e + n - 1)
+
+
+@double_softmax_floor.mistake(
+    "All n classes were counted among the zeros; the label is not one of them: n − 1."
+)
+def n_zeros(n):
+    return np.log(1 + n / np.e)
+
+
+@double_softmax_floor.mistake(
+    "e stands on the wrong side: the label's term is e, the others' are 1 each: ln((e + n − 1)/e)."
+)
+def e_upside_down(n):
+    return np.log(1 + (n - 1) * np.e)
+
+
+@double_softmax_floor.mistake("The sign: −log of a probability is positive.")
+def negative_floor(n):
+    return -np.log(1 + (n - 1) / np.e)
+
+
+@double_softmax_floor.mistake(
+    "That is the label's outer probability, e/(e + n − 1); the loss is −log of it."
+)
+def probability_instead_of_loss(n):
+    return np.e / (np.e + n - 1)
+
+
+# --- 5.5 -------------------------------------------------------------------------------------
+
+
+def _exact_soft_cross_entropy(logits, q):
+    import mpmath
+
+    total = mpmath.mpf(0)
+    with mpmath.workdps(60):
+        for row, weights in zip(np.asarray(logits, dtype=float), q, strict=True):
+            lse = mpmath.log(mpmath.fsum(mpmath.exp(mpmath.mpf(float(v))) for v in row))
+            for v, w in zip(row, weights, strict=True):
+                if w > 0:
+                    total += mpmath.mpf(float(w)) * (lse - mpmath.mpf(float(v)))
+        return float(total / len(logits))
+
+
+SOFT = np.array([[0.2, 0.1, 0.7], [0.6, 0.3, 0.1], [0.25, 0.5, 0.25], [0.9, 0.05, 0.05]])
+WIDE_SOFT = np.array([[0.1, 0.2, 0.3, 0.4, 0.0], [0.05, 0.05, 0.8, 0.05, 0.05]])
+
+
+@exercise(
+    "5.5",
+    minutes=8,
+    probes=[
+        ordinary(LOGITS, SOFT, note="four rows of three, soft targets"),
+        ordinary(WIDE, WIDE_SOFT, note="two rows of five, with one q = 0"),
+        ordinary(SQUARE, SOFT[:3], note="a square batch"),
+        ordinary(LOGITS, np.eye(3)[LABELS], note="one-hot targets: the loss of 5.2"),
+        ordinary(np.array([[1.0, -0.5, 0.25]]), np.array([[0.5, 0.2, 0.3]]), note="a batch of one"),
+        ordinary(np.array([[3, 1, 0], [0, 2, 2]]), SOFT[:2], note="integer logits"),
+        ordinary(LOGITS.astype(np.float32), SOFT.astype(np.float32), note="float32"),
+        ordinary(LOGITS.astype(np.float16), SOFT.astype(np.float16), note="float16"),
+        extreme(
+            np.array([[1.0, -np.inf, 2.0], [0.0, 1.0, -np.inf]]),
+            np.array([[0.3, 0.0, 0.7], [0.5, 0.5, 0.0]]),
+            note="q = 0 where the logit is -inf: contributes 0",
+        ),
+        extreme(
+            np.array([[0.0, 800.0], [1.0, 0.0]]),
+            np.array([[0.25, 0.75], [0.5, 0.5]]),
+            note="p underflows, log p does not",
+        ),
+        extreme(
+            np.array([[1000.0, 999.0], [-1000.0, -1001.0]]),
+            np.array([[0.25, 0.75], [0.5, 0.5]]),
+            note="two rows 2000 apart",
+        ),
+    ],
+    truth=_exact_soft_cross_entropy,
+    scale=_logit_size,
+    library=("cross_entropy", "CrossEntropyLoss"),
+    remark="F.cross_entropy takes such targets too, and gives NaN where q = 0 meets -inf.",
+)
+def soft_cross_entropy(logits, q):
+    """Return the mean over the rows of -sum(q * log softmax(logits)), a scalar, stably.
+
+    logits : float array, shape (N, n); entries may be -inf where q is 0.
+    q : target probabilities, shape (N, n), rows that sum to 1; an entry q = 0 contributes 0.
+    """
+    shifted = logits - np.max(logits, axis=-1, keepdims=True)
+    log_p = shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+    log_p = np.where(q > 0, log_p, 0)  # 0 · (−inf) would be NaN
+    return -np.mean(np.sum(q * log_p, axis=-1))
+
+
+soft_cross_entropy.hints(
+    "With log p from exercise 4.4, one line does nearly all: −Σ q log p along each row, then the "
+    "mean. What goes wrong at q = 0, log p = −inf?",
+    "0 · inf is NaN, and one NaN spoils the mean. The terms with q = 0 must not be multiplied at "
+    "all.",
+    "np.where(q > 0, log_p, 0) replaces log p by 0 exactly where it does not count. Then multiply, "
+    "sum over the classes, and average over the rows.",
+)
+soft_cross_entropy.reasoning(
+    "t · log p tends to 0 as t → 0 for any fixed p > 0, and a class that the target rules out "
+    "should cost nothing even when the model rules it out too. np.where takes the infinite log "
+    "away before the product; repairing the product afterwards (nan_to_num) would also hide real "
+    "NaNs. Sum over classes first, then mean over rows: the mean over all entries is n times "
+    "smaller."
+)
+
+
+@soft_cross_entropy.mistake(
+    "0 · inf is NaN: where q is 0 and the logit −inf, the product has no value. Replace log p "
+    "there before multiplying: `np.where(q > 0, log_p, 0)`."
+)
+def zero_times_infinity(logits, q):
+    return -np.mean(np.sum(q * _log_softmax(logits), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "That is the Kullback-Leibler divergence Σ q log(q/p): smaller by the entropy of q. The two "
+    "agree for one-hot q only.",
+    careful=(True, False),
+)
+def kl_instead(logits, q, *, careful):
+    log_p = _log_softmax(logits)
+    if careful:
+        log_p = np.where(q > 0, log_p, 0)
+        return np.mean(np.sum(q * (np.log(np.where(q > 0, q, 1)) - log_p), axis=-1))
+    return np.mean(np.sum(q * (np.log(q) - log_p), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "The mean runs over all N·n terms: it is n times too small. Sum over the classes first.",
+    careful=(True, False),
+)
+def mean_over_every_term(logits, q, *, careful):
+    log_p = _log_softmax(logits)
+    return -np.mean(q * (np.where(q > 0, log_p, 0) if careful else log_p))
+
+
+@soft_cross_entropy.mistake(
+    "The sum over the rows; the task asks for their mean.", careful=(True, False)
+)
+def rows_summed(logits, q, *, careful):
+    log_p = _log_softmax(logits)
+    return -np.sum(q * (np.where(q > 0, log_p, 0) if careful else log_p))
+
+
+@soft_cross_entropy.mistake(
+    "The minus is missing: log p is at most 0, and a loss at least 0.", careful=(True, False)
+)
+def minus_forgotten(logits, q, *, careful):
+    log_p = _log_softmax(logits)
+    return np.mean(np.sum(q * (np.where(q > 0, log_p, 0) if careful else log_p), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "The roles are exchanged, −Σ p log q: the target weighs, the prediction stands in the log."
+)
+def roles_exchanged(logits, q):
+    return -np.mean(np.sum(_softmax(logits) * np.log(q), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "The targets were hardened to their largest class: soft targets use every q."
+)
+def targets_hardened(logits, q):
+    return -np.mean(_picked(_log_softmax(logits), np.argmax(q, axis=-1)))
+
+
+@soft_cross_entropy.mistake(
+    "The log of a softmax: where p underflows, log p is −inf, or 0 · inf. Stay in logs, from the "
+    "logits.",
+    careful=(True, False),
+)
+def log_after_softmax(logits, q, *, careful):
+    log_p = np.log(_softmax(logits))
+    return -np.mean(np.sum(q * (np.where(q > 0, log_p, 0) if careful else log_p), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "A small number was added inside the log, or the probabilities were clipped: no term can "
+    "exceed −log ε. Stay in logs, from the logits.",
+    epsilon=EPSILONS,
+    clip=(True, False),
+)
+def floor_under_the_probabilities(logits, q, *, epsilon, clip):
+    p = _softmax(logits)
+    return -np.mean(np.sum(q * np.log(np.maximum(p, epsilon) if clip else p + epsilon), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "exp was taken of the raw logits: subtract each row's maximum first.", careful=(True, False)
+)
+def raw_exponentials(logits, q, *, careful):
+    log_p = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
+    return -np.mean(np.sum(q * (np.where(q > 0, log_p, 0) if careful else log_p), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "NaNs were replaced after the fact, infinities with them: a true loss of inf or NaN would be "
+    "hidden as well. Leave the terms with q = 0 out before multiplying.",
+)
+def nan_to_num_of_the_softmax(logits, q):
+    return -np.mean(np.sum(np.nan_to_num(q * np.log(_softmax(logits))), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "The softmax runs down the columns, over the batch: the classes are the last axis.",
+    careful=(True, False),
+)
+def softmax_down_the_columns(logits, q, *, careful):
+    log_p = _log_softmax(logits.T).T
+    return -np.mean(np.sum(q * (np.where(q > 0, log_p, 0) if careful else log_p), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "That is one loss a row; the task asks for their mean.", careful=(True, False)
+)
+def loss_of_each_row(logits, q, *, careful):
+    log_p = _log_softmax(logits)
+    return -np.sum(q * (np.where(q > 0, log_p, 0) if careful else log_p), axis=-1)
