@@ -122,6 +122,7 @@ def first_row_only(p):
     """Returns from inside the loop."""
     for row in p:
         return row.sum()
+    return None
 
 
 @wrong("0.1")
