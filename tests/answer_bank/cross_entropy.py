@@ -1,0 +1,704 @@
+"""Answers to exercises 5.1 to 5.5."""
+
+import math
+
+import mpmath
+import numpy as np
+import scipy.special
+import torch
+import torch.nn.functional as torch_functional
+
+from . import right, wrong
+
+
+def log_softmax(x):
+    """Stable log-softmax, the answer to 4.4."""
+    z = x - np.max(x, axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+
+def checked(labels, n):
+    """Return the labels, or raise if one is out of range."""
+    labels = np.asarray(labels)
+    if labels.min() < 0 or labels.max() >= n:
+        raise ValueError(f"labels must lie in 0…{n - 1}")
+    return labels
+
+
+# 5.1 nll(log_p, labels)
+
+
+@right("5.1")
+def picks(log_p, labels):
+    """Fancy indexing."""
+    return -log_p[np.arange(len(labels)), labels].mean()
+
+
+@right("5.1")
+def picks_in_loop(log_p, labels):
+    """A loop; a Python float."""
+    return sum(-float(row[k]) for row, k in zip(log_p, labels, strict=True)) / len(labels)
+
+
+@right("5.1")
+def takes_along(log_p, labels):
+    """take_along_axis."""
+    picked = np.take_along_axis(log_p, np.expand_dims(labels, 1), axis=1)
+    return -np.mean(picked)
+
+
+@right("5.1")
+def gathers(log_p, labels):
+    """torch's gather; a tensor without dimensions."""
+    picked = torch.tensor(log_p).gather(1, torch.tensor(labels, dtype=torch.int64)[:, None])
+    return picked.mean().neg()
+
+
+@right("5.1")
+def one_hot_where(log_p, labels):
+    """A one-hot mask through where, so that 0 times -inf never happens."""
+    hit = np.arange(log_p.shape[1]) == labels[:, None]
+    return -np.where(hit, log_p, 0).sum() / len(log_p)
+
+
+@right("5.1")
+def diagonal(log_p, labels):
+    """The diagonal of log_p[:, labels] is what was wanted."""
+    return -np.diagonal(log_p[:, labels]).mean()
+
+
+@wrong("5.1")
+def sign(log_p, labels):
+    """The sign."""
+    return np.mean([row[k] for row, k in zip(log_p, labels, strict=True)])
+
+
+@wrong("5.1")
+def total(log_p, labels):
+    """The sum."""
+    return -np.take_along_axis(log_p, labels[:, None], 1).sum()
+
+
+@wrong("5.1")
+def all_columns(log_p, labels):
+    """Every label's column for every row."""
+    return -np.take(log_p, labels, axis=1).mean()
+
+
+@wrong("5.1")
+def over_all_entries(log_p, labels):
+    """The mean over N n entries."""
+    hit = np.arange(log_p.shape[1]) == labels[:, None]
+    return -np.where(hit, log_p, 0).mean()
+
+
+@wrong("5.1")
+def mean_twice(log_p, labels):
+    """The mean taken twice."""
+    return picks(log_p, labels) / len(labels)
+
+
+@wrong("5.1")
+def another_log(log_p, labels):
+    """Takes another log."""
+    with np.errstate(all="ignore"):
+        return -np.log(np.abs(log_p[range(len(labels)), labels])).mean()
+
+
+@wrong("5.1")
+def one_hot_product(log_p, labels):
+    """One-hot times log_p: NaN where a log-probability is -inf."""
+    return -np.einsum("ij,ij->", np.eye(log_p.shape[1])[labels], log_p) / len(labels)
+
+
+@wrong("5.1")
+def nan_ignored(log_p, labels):
+    """nansum hides the NaN, and -inf at the label's own place with the next one."""
+    hot = np.eye(log_p.shape[1])[labels]
+    picked = np.nan_to_num(hot * log_p, nan=0.0, neginf=0.0)
+    return -picked.sum() / len(labels)
+
+
+@wrong("5.1")
+def per_row(log_p, labels):
+    """Forgets the mean."""
+    return -log_p[np.arange(len(labels)), labels]
+
+
+@wrong("5.1")
+def labels_from_one(log_p, labels):
+    """Takes the labels to start at 1."""
+    return -log_p[np.arange(len(labels)), labels - 1].mean()
+
+
+@wrong("5.1")
+def row_and_label_swapped(log_p, labels):
+    """Row and column exchanged."""
+    return -log_p[labels, np.arange(len(labels))].mean()
+
+
+@wrong("5.1")
+def best_class(log_p, labels):
+    """The largest log-probability, whatever the label."""
+    return -log_p.max(1).mean()
+
+
+@wrong("5.1")
+def divides_by_classes(log_p, labels):
+    """Divides by n, the number of classes."""
+    return -sum(row[k] for row, k in zip(log_p, labels, strict=True)) / log_p.shape[1]
+
+
+@wrong("5.1")
+def library_nll(log_p, labels):
+    """The library call."""
+    return torch_functional.nll_loss(torch.tensor(log_p), torch.tensor(labels).long()).item()
+
+
+@wrong("5.1")
+def likelihood(log_p, labels):
+    """The mean of the probabilities, then the log."""
+    return -np.log(np.exp(log_p[np.arange(len(labels)), labels]).mean())
+
+
+@wrong("5.1")
+def median_loss(log_p, labels):
+    """The median."""
+    return -np.median(log_p[np.arange(len(labels)), labels])
+
+
+# 5.2 cross_entropy(logits, labels)
+
+
+@right("5.2")
+def from_log_softmax(logits, labels):
+    """Checks, log-softmax, picks."""
+    labels = checked(labels, logits.shape[-1])
+    return -log_softmax(logits)[np.arange(len(labels)), labels].mean()
+
+
+@right("5.2")
+def loops(logits, labels):
+    """Loops in Python."""
+    losses = []
+    for row, k in zip(logits.tolist(), labels.tolist(), strict=True):
+        if not 0 <= k < len(row):
+            raise ValueError(f"no class {k}")
+        top = max(row)
+        log_sum = math.log(math.fsum(math.exp(value - top) for value in row))
+        losses.append(log_sum - (row[k] - top))
+    return sum(losses) / len(losses)
+
+
+@right("5.2")
+def index_error_above(logits, labels):
+    """Checks below 0 only: NumPy's IndexError answers for label n."""
+    if (np.asarray(labels) < 0).any():
+        raise ValueError("negative label")
+    z = logits - logits.max(1, keepdims=True)
+    picked = np.take_along_axis(z, np.asarray(labels)[:, None], 1)[:, 0]
+    return (np.log(np.exp(z).sum(1)) - picked).mean()
+
+
+@right("5.2")
+def differences(logits, labels):
+    """LSE of the differences to the label's logit."""
+    labels = checked(labels, logits.shape[1])
+    gaps = np.asarray(logits, dtype=np.float64)
+    picked = gaps[np.arange(len(labels)), labels][:, None]
+    return np.logaddexp.reduce(gaps - picked, axis=1).mean()
+
+
+@right("5.2")
+def tensor_losses(logits, labels):
+    """torch's log_softmax and gather."""
+    labels = torch.tensor(checked(labels, logits.shape[1])).long()
+    log_p = torch.tensor(logits, dtype=torch.float64).log_softmax(1)
+    return -log_p.gather(1, labels.unsqueeze(1)).mean()
+
+
+@right("5.2")
+def label_in_range_by_isin(logits, labels):
+    """isin for the check, the library's log-softmax, the diagonal."""
+    if not np.isin(labels, range(logits.shape[1])).all():
+        raise ValueError("label out of range")
+    return float(
+        -np.trace(scipy.special.log_softmax(logits * 1.0, axis=1)[:, labels]) / len(labels)
+    )
+
+
+@wrong("5.2")
+def log_of_softmax(logits, labels):
+    """Log of probabilities: inf where the loss is 1000."""
+    labels = checked(labels, logits.shape[1])
+    p = scipy.special.softmax(np.asarray(logits, dtype=float), axis=1)
+    with np.errstate(divide="ignore"):
+        return -np.log(p[np.arange(len(labels)), labels]).mean()
+
+
+@wrong("5.2")
+def epsilon_in_log(logits, labels):
+    """An epsilon inside the log."""
+    labels = checked(labels, logits.shape[1])
+    p = np.exp(log_softmax(logits))
+    return -np.log(p[np.arange(len(labels)), labels] + 1e-10).mean()
+
+
+@wrong("5.2")
+def clipped_like_keras(logits, labels):
+    """Probabilities clipped at 1e-7: no loss above 16.12."""
+    labels = checked(labels, logits.shape[1])
+    p = np.clip(np.exp(log_softmax(logits)), 1e-7, 1 - 1e-7)
+    return -np.log(p[np.arange(len(labels)), labels]).mean()
+
+
+@wrong("5.2")
+def zero_times_log_zero(logits, labels):
+    """One-hot times the log of probabilities: 0 log 0."""
+    hot = np.eye(logits.shape[1])[checked(labels, logits.shape[1])]
+    with np.errstate(all="ignore"):
+        return -(hot * np.log(np.exp(log_softmax(logits)))).sum(1).mean()
+
+
+@wrong("5.2")
+def zero_times_minus_inf(logits, labels):
+    """Stable, but a logit of -inf gives 0 times -inf."""
+    hot = np.eye(logits.shape[1])[checked(labels, logits.shape[1])]
+    return -(hot * log_softmax(logits)).sum(1).mean()
+
+
+@wrong("5.2")
+def binary_formula(logits, labels):
+    """The binary formula, class by class."""
+    hot = np.eye(logits.shape[1])[checked(labels, logits.shape[1])]
+    return (np.logaddexp(0, logits) - hot * logits).sum(1).mean()
+
+
+@wrong("5.2")
+def summed(logits, labels):
+    """The sum."""
+    labels = checked(labels, logits.shape[1])
+    return -sum(log_softmax(row)[k] for row, k in zip(logits, labels, strict=True))
+
+
+@wrong("5.2")
+def indexes_silently(logits, labels):
+    """Label -1 means the last class, silently."""
+    return -log_softmax(logits)[np.arange(len(labels)), labels].mean()
+
+
+@wrong("5.2")
+def clips_labels(logits, labels):
+    """Clips the labels into the range instead of raising."""
+    labels = np.clip(labels, 0, logits.shape[1] - 1)
+    return -log_softmax(logits)[np.arange(len(labels)), labels].mean()
+
+
+@wrong("5.2")
+def one_hot_comparison(logits, labels):
+    """No class equals -1, so that its row counts as 0 and nothing is raised."""
+    hit = np.arange(logits.shape[1]) == np.asarray(labels)[:, None]
+    return -np.where(hit, log_softmax(logits), 0).sum(1).mean()
+
+
+@wrong("5.2")
+def assertion(logits, labels):
+    """An assertion is not a ValueError."""
+    assert np.min(labels) >= 0
+    return indexes_silently(logits, labels)
+
+
+@wrong("5.2")
+def index_error_below(logits, labels):
+    """An IndexError for the label -1."""
+    if np.min(labels) < 0:
+        raise IndexError("negative label")
+    return indexes_silently(logits, labels)
+
+
+@wrong("5.2")
+def unshifted_loss(logits, labels):
+    """No shift."""
+    labels = checked(labels, logits.shape[1])
+    picked = logits[np.arange(len(labels)), labels]
+    return (np.log(np.exp(logits).sum(1)) - picked).mean()
+
+
+@wrong("5.2")
+def softmax_twice(logits, labels):
+    """Softmax before the log-softmax."""
+    p = np.exp(log_softmax(logits))
+    return from_log_softmax(p, labels)
+
+
+@wrong("5.2")
+def global_shift_loss(logits, labels):
+    """One maximum for the batch: rows 2000 apart give log 0."""
+    labels = checked(labels, logits.shape[1])
+    z = logits - logits.max()
+    picked = z[np.arange(len(labels)), labels]
+    with np.errstate(divide="ignore"):
+        return (np.log(np.exp(z).sum(1)) - picked).mean()
+
+
+@wrong("5.2")
+def library_cross_entropy(logits, labels):
+    """The library call."""
+    labels = checked(labels, logits.shape[1])
+    return torch_functional.cross_entropy(torch.tensor(logits), torch.tensor(labels).long()).item()
+
+
+@wrong("5.2")
+def loss_in_bits(logits, labels):
+    """Bits."""
+    return from_log_softmax(logits, labels) / math.log(2)
+
+
+@wrong("5.2")
+def log_softmax_over_rows(logits, labels):
+    """Log-softmax over the batch."""
+    labels = checked(labels, logits.shape[1])
+    return -log_softmax(logits.T).T[np.arange(len(labels)), labels].mean()
+
+
+# 5.3 smooth_labels(labels, n, eps)
+
+
+@right("5.3")
+def mixes(labels, n, eps):
+    """(1 - eps) one-hot + eps / n."""
+    return (1 - eps) * np.eye(n)[labels] + eps / n
+
+
+@right("5.3")
+def fills(labels, n, eps):
+    """Full of eps / n, the target's share added."""
+    q = np.full((len(labels), n), eps / n)
+    q[np.arange(len(labels)), labels] += 1 - eps
+    return q
+
+
+@right("5.3")
+def nested(labels, n, eps):
+    """Lists of lists."""
+    return [[eps / n + (1 - eps) * (j == int(k)) for j in range(n)] for k in labels]
+
+
+@right("5.3")
+def scatters(labels, n, eps):
+    """torch's scatter_add."""
+    index = torch.tensor(labels).long()[:, None]
+    q = torch.full((len(labels), n), eps / n, dtype=torch.float64)
+    return q.scatter_add(1, index, torch.full_like(q, 1 - eps))
+
+
+@right("5.3")
+def compares(labels, n, eps):
+    """A comparison gives the one-hot rows; a convex combination with the uniform ones."""
+    hot = np.equal.outer(np.asarray(labels), np.arange(n))
+    return np.average([hot, np.full(hot.shape, 1 / n)], axis=0, weights=[1 - eps, eps])
+
+
+@wrong("5.3")
+def others_only(labels, n, eps):
+    """eps / (n - 1) for the others, 1 - eps for the target."""
+    return np.where(np.eye(n)[labels] == 1, 1 - eps, eps / (n - 1))
+
+
+@wrong("5.3")
+def sums_below_one(labels, n, eps):
+    """Target 1 - eps and the others eps / n."""
+    q = np.full((len(labels), n), eps / n)
+    q[np.arange(len(labels)), labels] = 1 - eps
+    return q
+
+
+@wrong("5.3")
+def width_from_labels(labels, n, eps):
+    """The width taken from the labels."""
+    return (1 - eps) * np.eye(max(labels) + 1)[labels] + eps / n
+
+
+@wrong("5.3")
+def distinct_labels(labels, n, eps):
+    """One column for each label that occurs."""
+    classes, index = np.unique(labels, return_inverse=True)
+    return (1 - eps) * np.eye(len(classes))[index] + eps / n
+
+
+@wrong("5.3")
+def sums_above_one(labels, n, eps):
+    """The target keeps all of its 1."""
+    return np.eye(n)[labels] + eps / n
+
+
+@wrong("5.3")
+def weights_swapped(labels, n, eps):
+    """eps on the label, the rest spread."""
+    return eps * np.eye(n)[labels] + (1 - eps) / n
+
+
+@wrong("5.3")
+def adds_eps(labels, n, eps):
+    """eps without the division by n."""
+    return (1 - eps) * np.eye(n)[labels] + eps
+
+
+@wrong("5.3")
+def divides_by_batch(labels, n, eps):
+    """Spreads over the batch, not over the classes."""
+    return (1 - eps) * np.eye(n)[labels] + eps / len(labels)
+
+
+@wrong("5.3")
+def transposed(labels, n, eps):
+    """The shape (n, N)."""
+    return mixes(labels, n, eps).T
+
+
+@wrong("5.3")
+def unsmoothed(labels, n, eps):
+    """Plain one-hot rows."""
+    return np.eye(n)[labels]
+
+
+@wrong("5.3")
+def integer_rows(labels, n, eps):
+    """An integer buffer swallows the fractions."""
+    q = np.zeros((len(labels), n), dtype=int)
+    q[:] = eps / n
+    q[np.arange(len(labels)), labels] = 1 - eps + eps / n
+    return q
+
+
+@wrong("5.3")
+def ten_percent(labels, n, eps):
+    """The usual eps of 0.1, whatever is asked for."""
+    return mixes(labels, n, 0.1)
+
+
+@wrong("5.3")
+def fills_columns(labels, n, eps):
+    """q[:, labels] fills whole columns."""
+    q = np.full((len(labels), n), eps / n)
+    q[:, labels] += 1 - eps
+    return q
+
+
+@wrong("5.3")
+def smoothed_by_softmax(labels, n, eps):
+    """A softmax of the one-hot rows."""
+    return scipy.special.softmax(np.eye(n)[labels] / max(eps, 1e-3), axis=1)
+
+
+# 5.4 double_softmax_floor(n)
+
+right("5.4")(lambda n: math.log(math.e + n - 1) - 1)
+right("5.4")(lambda n: np.log1p((n - 1) / np.e))
+
+
+@right("5.4")
+def loss_of_one_hot(n):
+    """The loss of a one-hot row used as logits."""
+    p = torch.zeros(1, n, dtype=torch.float64)
+    p[0, 0] = 1
+    return torch_functional.cross_entropy(p, torch.tensor([0]))
+
+
+@right("5.4")
+def by_logsumexp(n):
+    """LSE of (1, 0, …, 0), less 1."""
+    return scipy.special.logsumexp([1.0] + [0.0] * (n - 1)) - 1
+
+
+@right("5.4")
+def exactly(n):
+    """mpmath; a Python float."""
+    return float(mpmath.log(1 + (n - 1) * mpmath.exp(-1)))
+
+
+@right("5.4")
+def from_probability(n):
+    """-log of the softmax of (1, 0, …, 0)."""
+    return -math.log(math.exp(1) / (math.exp(1) + (n - 1) * math.exp(0)))
+
+
+wrong("5.4")(lambda n: 0.0)  # believes the loss can still vanish
+wrong("5.4")(lambda n: math.log(n))  # the loss of guessing
+wrong("5.4")(lambda n: 1.4611501717344442)  # the value for n = 10 only
+wrong("5.4")(lambda n: math.log(math.e + n - 1))  # forgets the label's own 1
+wrong("5.4")(lambda n: math.log(1 + n / math.e))  # n others instead of n - 1
+wrong("5.4")(lambda n: math.log(1 + (n - 1) * math.e))  # the highest loss, not the lowest
+wrong("5.4")(lambda n: math.log2(1 + (n - 1) / math.e))  # bits
+wrong("5.4")(lambda n: math.e / (math.e + n - 1))  # the probability, not its loss
+wrong("5.4")(lambda n: math.log(math.e / (math.e + n - 1)))  # the sign
+wrong("5.4")(lambda n: math.log(n) - 1 / n)  # the loss at a uniform q with one p of 1
+wrong("5.4")(lambda n: math.log(1 + 1 / math.e))  # right for two classes only
+wrong("5.4")(lambda n: math.log(n) - 1)  # e taken for 1 in the sum
+
+
+@wrong("5.4")
+def mean_over_classes(n):
+    """Divides the loss by n."""
+    return (math.log(math.e + n - 1) - 1) / n
+
+
+@wrong("5.4")
+def short_search(n):
+    """A search that stops early: logits of 5 are far from infinite."""
+    p = scipy.special.softmax([5.0] + [0.0] * (n - 1))
+    return scipy.special.logsumexp(p) - p[0]
+
+
+# 5.5 soft_cross_entropy(logits, q)
+
+
+@right("5.5")
+def where_q(logits, q):
+    """where() drops the entries with q = 0."""
+    with np.errstate(invalid="ignore"):
+        return -np.where(q == 0, 0, q * log_softmax(logits)).sum(axis=-1).mean()
+
+
+@right("5.5")
+def soft_loops(logits, q):
+    """Loops in Python."""
+    losses = []
+    for row, target in zip(logits.tolist(), q.tolist(), strict=True):
+        top = max(row)
+        log_sum = math.log(math.fsum(math.exp(value - top) for value in row))
+        losses.append(
+            math.fsum(t * (log_sum - (v - top)) for v, t in zip(row, target, strict=True) if t)
+        )
+    return sum(losses) / len(losses)
+
+
+@right("5.5")
+def finite_logs(logits, q):
+    """Replaces the log-probability before multiplying."""
+    log_p = np.where(np.asarray(q) > 0, log_softmax(logits), 0.0)
+    return -np.einsum("ij,ij->", log_p, q) / len(q)
+
+
+@right("5.5")
+def soft_tensor(logits, q):
+    """torch's log_softmax, masked_fill."""
+    q = torch.tensor(q, dtype=torch.float64)
+    log_p = torch.log_softmax(torch.tensor(logits, dtype=torch.float64), dim=1)
+    return -(q * log_p.masked_fill(q == 0, 0)).sum() / q.shape[0]
+
+
+@right("5.5")
+def where_in_sum(logits, q):
+    """The where= of the sum."""
+    with np.errstate(invalid="ignore"):
+        terms = np.multiply(q, log_softmax(logits))
+    return np.mean(-np.sum(terms, axis=1, where=q != 0))
+
+
+@right("5.5")
+def through_divergence(logits, q):
+    """Entropy plus KL divergence, with SciPy's entr and a guarded ratio."""
+    log_p = log_softmax(np.asarray(logits, dtype=np.float64))
+    keep = np.asarray(q) > 0
+    log_q = np.log(q, where=keep, out=np.zeros(q.shape))
+    divergence = np.where(keep, q * (log_q - np.where(keep, log_p, 0)), 0).sum(1)
+    return (scipy.special.entr(q).sum(1) + divergence).mean()
+
+
+@wrong("5.5")
+def plain_product(logits, q):
+    """NaN from 0 times -inf."""
+    return -np.einsum("ij,ij->i", q, log_softmax(logits)).mean()
+
+
+@wrong("5.5")
+def divergence_only(logits, q):
+    """KL instead of cross-entropy: the same for one-hot q only."""
+    return scipy.special.rel_entr(q, np.exp(log_softmax(logits))).sum(1).mean()
+
+
+@wrong("5.5")
+def mean_over_entries(logits, q):
+    """The mean over N n."""
+    with np.errstate(invalid="ignore"):
+        return -np.where(q == 0, 0, q * log_softmax(logits)).mean()
+
+
+@wrong("5.5")
+def total_over_rows(logits, q):
+    """The sum over the rows."""
+    return where_q(logits, q) * len(q)
+
+
+@wrong("5.5")
+def swapped_roles(logits, q):
+    """-sum p log q: the roles exchanged."""
+    return -scipy.special.xlogy(np.exp(log_softmax(logits)), q).sum(1).mean()
+
+
+@wrong("5.5")
+def hardens(logits, q):
+    """Hardens q to its largest entry."""
+    return -log_softmax(logits)[np.arange(len(q)), np.argmax(q, 1)].mean()
+
+
+@wrong("5.5")
+def xlogy_of_softmax(logits, q):
+    """xlogy minds q = 0, but a probability that underflows gives inf for 1000."""
+    p = scipy.special.softmax(np.asarray(logits, dtype=float), axis=1)
+    return -scipy.special.xlogy(q, p).sum(1).mean()
+
+
+@wrong("5.5")
+def epsilon_of_soft(logits, q):
+    """An epsilon inside the log."""
+    p = np.exp(log_softmax(logits))
+    return -(q * np.log(p + 1e-12)).sum(1).mean()
+
+
+@wrong("5.5")
+def finite_floor(logits, q):
+    """nan_to_num hides an infinite loss where q > 0 meets a logit of -inf."""
+    log_p = log_softmax(logits)
+    return (
+        -np.where(np.isneginf(log_p), 0, q * np.where(np.isneginf(log_p), 0, log_p)).sum(1).mean()
+    )
+
+
+@wrong("5.5")
+def positive_sign(logits, q):
+    """The sign."""
+    return -where_q(logits, q)
+
+
+@wrong("5.5")
+def binary_soft(logits, q):
+    """The binary formula, summed over the classes."""
+    return (np.logaddexp(0, logits) - np.where(q == 0, 0, q * logits)).sum(1).mean()
+
+
+@wrong("5.5")
+def renormalised_by_classes(logits, q):
+    """Divides by n instead of N."""
+    return where_q(logits, q) * len(q) / q.shape[1]
+
+
+@wrong("5.5")
+def unshifted_soft(logits, q):
+    """No shift."""
+    log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    with np.errstate(invalid="ignore"):
+        return -np.where(q == 0, 0, q * log_p).sum(1).mean()
+
+
+@wrong("5.5")
+def library_soft(logits, q):
+    """The library call; NaN at -inf as well."""
+    return torch_functional.cross_entropy(torch.tensor(logits), torch.tensor(q)).item()
+
+
+@wrong("5.5")
+def log_sum_missing(logits, q):
+    """Only the linear part, -sum q x."""
+    return -np.where(q == 0, 0, q * logits).sum(1).mean()
