@@ -82,10 +82,11 @@ softmax_stable.hints(
     "again with keepdims=True.",
 )
 softmax_stable.reasoning(
-    "Subtracting c from every logit divides numerator and denominator by exp(c): the quotient stays. "
-    "With c = max x the largest exponent is 0, so no exp overflows. The term exp(0) = 1 is in the "
-    "sum, so the sum is at least 1 and never 0. Terms that vanish are less than 1e-323 of that sum. "
-    "The maximum is taken per row: a row far below the largest one would vanish completely."
+    "Subtracting c from every logit divides numerator and denominator by exp(c): the quotient "
+    "stays. With c = max x the largest exponent is 0, so no exp overflows. The term exp(0) = 1 is "
+    "in the sum, so the sum is at least 1 and never 0. Terms that vanish are less than 1e-323 of "
+    "that sum. The maximum is taken per row: a row far below the largest one would vanish "
+    "completely."
 )
 
 
@@ -209,8 +210,8 @@ def first_axis(x):
 
 
 @softmax_stable.mistake(
-    "the whole array is normalised at once, so its total is 1: each row has to sum to 1 on its own. "
-    "Use axis=-1 and keepdims=True."
+    "the whole array is normalised at once, so its total is 1: each row has to sum to 1 on its "
+    "own. Use axis=-1 and keepdims=True."
 )
 def no_axis(x):
     e = np.exp(x - np.max(x))
@@ -334,10 +335,10 @@ softmax_axis.hints(
     "with no transposing at all.",
 )
 softmax_axis.reasoning(
-    "With keepdims=True the maxima and the sums keep the reduced axis at length 1, so broadcasting "
-    "pairs each of them with its own slice, whichever axis it is. Without it you would have to move "
-    "the axis to the end and back (np.moveaxis), and reshape is not the same as moving: it deals "
-    "out the same numbers in another order."
+    "With keepdims=True the maxima and the sums keep the reduced axis at length 1, so "
+    "broadcasting pairs each of them with its own slice, whichever axis it is. Without it you "
+    "would have to move the axis to the end and back (np.moveaxis), and reshape is not the same "
+    "as moving: it deals out the same numbers in another order."
 )
 
 
@@ -367,8 +368,8 @@ def without_keepdims(x, axis, *, where):
 
 
 @softmax_axis.mistake(
-    "the array is reshaped where its axes should be swapped: reshape keeps the order of the numbers "
-    "in memory and so mixes slices. Use keepdims=True, or np.moveaxis there and back."
+    "the array is reshaped where its axes should be swapped: reshape keeps the order of the "
+    "numbers in memory and so mixes slices. Use keepdims=True, or np.moveaxis there and back."
 )
 def reshapes_instead_of_transposing(x, axis):
     x = np.asarray(x)
@@ -497,15 +498,15 @@ answer_3_3.hints(
 )
 answer_3_3.reasoning(
     "Only the largest exponent decides: with c it is max x - c. Above 709 its exp is inf, and "
-    "inf/inf is NaN. Below -745 even the largest term is 0, and 0/0 is NaN. In between the result is "
-    "right: max and max ± 600 qualify. Nothing, the minimum and the median leave 1000 or 2000, the "
-    "mean leaves 1333; max + 800 leaves -800. So 'any constant' is true over the reals alone."
+    "inf/inf is NaN. Below -745 even the largest term is 0, and 0/0 is NaN. In between the result "
+    "is right: max and max ± 600 qualify. Nothing, the minimum and the median leave 1000 or 2000, "
+    "the mean leaves 1333; max + 800 leaves -800. So 'any constant' is true over the reals alone."
 )
 
 
 @answer_3_3.mistake(
-    "all eight are in the set: over the reals any constant works, but in float64 exp of the largest "
-    "exponent, max x - c, has to be finite and not 0."
+    "all eight are in the set: over the reals any constant works, but in float64 exp of the "
+    "largest exponent, max x - c, has to be finite and not 0."
 )
 def any_constant_will_do():
     return {"none", "min", "mean", "median", "max", "max - 600", "max + 600", "max + 800"}
@@ -528,8 +529,8 @@ def only_the_maximum():
 
 
 @answer_3_3.mistake(
-    "max + 800 is in the set: no exp overflows there, but the largest term, exp(-800), is 0, and so "
-    "is the sum."
+    "max + 800 is in the set: no exp overflows there, but the largest term, exp(-800), is 0, and "
+    "so is the sum."
 )
 def nothing_underflows():
     return {"max", "max - 600", "max + 600", "max + 800"}
@@ -558,8 +559,8 @@ def the_ones_that_fail():
 
 
 @answer_3_3.mistake(
-    "the mean or the median is in the set: the mean of this row is -333 and its median -1000, so the "
-    "largest exponent is 1333 or 2000. Centring is not bounding.",
+    "the mean or the median is in the set: the mean of this row is -333 and its median -1000, so "
+    "the largest exponent is 1333 or 2000. Centring is not bounding.",
     extra=(("mean",), ("median",), ("mean", "median")),
 )
 def centring_will_do(*, extra):
@@ -672,8 +673,8 @@ def masked_softmax(x, mask):
 
 masked_softmax.hints(
     "Which logit gets exactly the probability 0, whatever the others are?",
-    "np.where(mask, x, -np.inf) puts -inf at the masked entries. After that the stable softmax does "
-    "the rest, and its maximum runs over the kept entries by itself.",
+    "np.where(mask, x, -np.inf) puts -inf at the masked entries. After that the stable softmax "
+    "does the rest, and its maximum runs over the kept entries by itself.",
     "A fully masked row has the maximum -inf, and -inf - (-inf) is NaN. Give such a row a finite "
     "maximum, for instance 0.",
     "Its sum of exps is then 0. Replace a sum of 0 by 1 before you divide: 0/1 = 0.",
@@ -779,8 +780,8 @@ def finite_fill(x, mask, *, fill, how, zeroed):
 
 
 @masked_softmax.mistake(
-    "masked terms are computed and then multiplied by 0: where a masked logit is large, exp of it is "
-    "inf, and inf · 0 is NaN. Use np.where before exp."
+    "masked terms are computed and then multiplied by 0: where a masked logit is large, exp of it "
+    "is inf, and inf · 0 is NaN. Use np.where before exp."
 )
 def inf_times_zero(x, mask):
     top = np.max(np.where(mask, x, -np.inf), axis=-1, keepdims=True)
