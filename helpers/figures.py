@@ -47,7 +47,7 @@ def use_house_style() -> None:
             "figure.facecolor": "white",
             "figure.constrained_layout.use": True,
             "axes.facecolor": "white",
-            "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+            "axes.prop_cycle": matplotlib.rcsetup.cycler(color=COLOURS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
@@ -131,7 +131,7 @@ class Figure:
         return _html(self.png, self.width, self.alt, self.caption)
 
 
-class _Interactive(ipywidgets.VBox):
+class _Interactive(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A box of controls above a figure, whose plain text is words, not an address."""
 
     def __init__(self, controls: list[Any], screen: Any) -> None:

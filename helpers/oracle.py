@@ -19,7 +19,7 @@ _NAN, _INF = mpmath.mpf("nan"), mpmath.mpf("inf")
 
 
 def _numbers(x: Any) -> Any:
-    """Take lists, NumPy arrays and torch tensors as float64, which holds all four formats exactly."""
+    """Take lists, arrays and torch tensors as float64, which holds all four formats exactly."""
     if hasattr(x, "detach"):
         x = x.detach().cpu().double().numpy()
     return np.asarray(x, dtype=np.float64)
