@@ -1,0 +1,47 @@
+"""The course's notebooks and what they owe, as the tests about them read it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "notebooks"
+PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+NOTEBOOKS = 11  # when the course is complete
+
+# Every statement that the course owes an executed cell: letter of the part, number of statements.
+CLAIMS_IN_PART = {"D": 15, "O": 6, "M": 5, "L": 9, "C": 6, "J": 6, "T": 3, "K": 4, "P": 4}
+CLAIMS = frozenset(
+    f"{letter}{number}"
+    for letter, count in CLAIMS_IN_PART.items()
+    for number in range(1, count + 1)
+)
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """Return the notebook as stored."""
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    """Return the notebook's code cells."""
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def markdown_cells(path: Path) -> list[nbformat.NotebookNode]:
+    """Return the notebook's text cells."""
+    return [cell for cell in read(path).cells if cell.cell_type == "markdown"]
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    """Return the cell's tags."""
+    return list(cell.metadata.get("tags", []))
+
+
+def exercise_id(cell: nbformat.NotebookNode, kind: str) -> str | None:
+    """Return "3.1" for the cell ``ex-3-1`` (`kind` "ex") or ``check-3-1`` ("check"), else None."""
+    match = re.fullmatch(rf"{kind}-(\d+)-(\d+)", cell.get("id", ""))
+    return f"{match[1]}.{match[2]}" if match else None

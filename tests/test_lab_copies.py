@@ -1,0 +1,153 @@
+"""``make lab``: a learner's copies are brought once and never overwritten."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tools import lab
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    (folder / "00_start_here.ipynb").write_text("first edition of 00")
+    (folder / "03_max_shift.ipynb").write_text("first edition of 03")
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+def names(work: Path) -> list[str]:
+    return sorted(path.name for path in work.glob("*.ipynb"))
+
+
+def test_each_notebook_is_copied_once(course: Path, work: Path) -> None:
+    assert lab.bring_copies(course, work) == []
+    assert names(work) == ["00_start_here.ipynb", "03_max_shift.ipynb"]
+    (work / "03_max_shift.ipynb").write_text("my answers")
+    assert lab.bring_copies(course, work) == []
+    assert (work / "03_max_shift.ipynb").read_text() == "my answers"
+    assert names(work) == ["00_start_here.ipynb", "03_max_shift.ipynb"]
+
+
+def test_a_newer_edition_is_put_beside_and_told_once(course: Path, work: Path) -> None:
+    lab.bring_copies(course, work)
+    (work / "03_max_shift.ipynb").write_text("my answers")
+    (course / "03_max_shift.ipynb").write_text("second edition of 03")
+    (news,) = lab.bring_copies(course, work)
+    assert "03_max_shift.ipynb" in news
+    assert "03_max_shift.new-edition-1.ipynb" in news
+    assert (work / "03_max_shift.ipynb").read_text() == "my answers"
+    assert (work / "03_max_shift.new-edition-1.ipynb").read_text() == "second edition of 03"
+    assert lab.bring_copies(course, work) == []
+
+    (work / "03_max_shift.new-edition-1.ipynb").write_text("answers in the second edition")
+    (course / "03_max_shift.ipynb").write_text("third edition of 03")
+    assert len(lab.bring_copies(course, work)) == 1
+    assert (work / "03_max_shift.new-edition-1.ipynb").read_text() == (
+        "answers in the second edition"
+    )
+    assert (work / "03_max_shift.new-edition-2.ipynb").read_text() == "third edition of 03"
+
+
+def test_a_new_notebook_of_the_course_is_copied(course: Path, work: Path) -> None:
+    lab.bring_copies(course, work)
+    (course / "04_log_sum_exp.ipynb").write_text("first edition of 04")
+    assert lab.bring_copies(course, work) == []
+    assert (work / "04_log_sum_exp.ipynb").read_text() == "first edition of 04"
+
+
+def test_a_deleted_copy_comes_back(course: Path, work: Path) -> None:
+    lab.bring_copies(course, work)
+    (work / "03_max_shift.ipynb").unlink()
+    assert lab.bring_copies(course, work) == []
+    assert (work / "03_max_shift.ipynb").read_text() == "first edition of 03"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1, 2]"])
+def test_a_damaged_record_costs_no_answer(course: Path, work: Path, damage: str) -> None:
+    lab.bring_copies(course, work)
+    (work / "03_max_shift.ipynb").write_text("my answers")
+    (work / lab.EDITIONS).write_text(damage)
+    lab.bring_copies(course, work)
+    assert (work / "03_max_shift.ipynb").read_text() == "my answers"
+    assert not (work / "00_start_here.new-edition-1.ipynb").exists()
+    assert lab.bring_copies(course, work) == []
+
+
+def test_the_course_itself_is_only_read(course: Path, work: Path) -> None:
+    before = {path.name: path.read_bytes() for path in course.iterdir()}
+    lab.bring_copies(course, work)
+    lab.reset(course, work, "3")
+    assert {path.name: path.read_bytes() for path in course.iterdir()} == before
+
+
+@pytest.mark.parametrize("number", ["03", "3", "03_max_shift", "notebooks/03_max_shift.ipynb"])
+def test_reset_brings_a_pristine_copy_and_keeps_the_old_one(
+    course: Path, work: Path, number: str
+) -> None:
+    lab.bring_copies(course, work)
+    for attempt in (1, 2):
+        (work / "03_max_shift.ipynb").write_text(f"answers {attempt}")
+        said = lab.reset(course, work, number)
+        assert f"03_max_shift.kept-{attempt}.ipynb" in said
+        assert (work / "03_max_shift.ipynb").read_text() == "first edition of 03"
+        assert (work / f"03_max_shift.kept-{attempt}.ipynb").read_text() == f"answers {attempt}"
+    assert lab.bring_copies(course, work) == []
+
+
+def test_reset_works_before_the_first_lab(course: Path, work: Path) -> None:
+    assert lab.main(["--reset", "3", "--course", str(course), "--work", str(work)]) == 0
+    assert names(work) == ["03_max_shift.ipynb"]
+
+
+def test_reset_of_an_unknown_notebook_says_which_there_are(course: Path, work: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no notebook '12'.*00_start_here, 03_max_shift"):
+        lab.reset(course, work, "12")
+
+
+def test_put_never_overwrites(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("new")
+    (tmp_path / "b").write_text("mine")
+    with pytest.raises(FileExistsError):
+        lab.put(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_the_copy_command_tells_the_news(
+    course: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--copy", "--course", str(course), "--work", str(work)]
+    assert lab.main(command) == 0
+    (course / "03_max_shift.ipynb").write_text("second edition of 03")
+    assert lab.main(command) == 0
+    assert "03_max_shift.new-edition-1.ipynb" in capsys.readouterr().out
+
+
+def test_jupyterlab_listens_on_loopback_only_and_keeps_its_token_out_of_the_command(
+    monkeypatch: pytest.MonkeyPatch, work: Path
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    command = lab.lab_command(work, "00_start_here.ipynb", 8888, screen=False)
+    assert "--ServerApp.ip=127.0.0.1" in command
+    assert "--LabApp.default_url=/lab/tree/00_start_here.ipynb" in command
+    assert {"--allow-root", "--no-browser"} <= set(command)
+    assert not any("token" in argument.lower() for argument in command)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    command = lab.lab_command(work, "00_start_here.ipynb", 8888, screen=True)
+    assert not {"--allow-root", "--no-browser"} & set(command)
+
+
+def test_a_screen_is_found_where_there_is_one() -> None:
+    assert lab.has_screen({"DISPLAY": ":0"}, "linux")
+    assert not lab.has_screen({}, "linux")
+    assert lab.has_screen({}, "darwin")
+    assert not lab.has_screen({"SSH_CONNECTION": "1 2 3 4"}, "darwin")

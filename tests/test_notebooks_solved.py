@@ -1,0 +1,62 @@
+"""Each notebook run as a learner leaves it: with every exercise solved, and with none.
+
+The stored outputs are those of the unsolved notebook, which nbval compares; here every stub is
+replaced by its declaration's reference solution, and every check has to say so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.course import PATHS, code_cells, exercise_id, read
+from tools.notebooks import execute
+
+pytestmark = [
+    pytest.mark.notebooks,
+    pytest.mark.skipif(not PATHS, reason="no notebook yet"),
+]
+
+
+def solution_of(name: str) -> str:
+    """Return the cell that a learner with the reference solution would have."""
+    from helpers.exercises.declaration import registry
+
+    exercise = registry()[name]
+    if not exercise.value:
+        return f"import numpy as np\n\n{exercise.source}"
+    answer = f"answer_{name.replace('.', '_')}"
+    return f"import numpy as np\n\n{exercise.source}\n\n{answer} = {exercise.name}()"
+
+
+def said_by(cell: Any) -> str:
+    """Return the plain text of a cell's outputs."""
+    return "\n".join(
+        output.get("text", "") or output.get("data", {}).get("text/plain", "")
+        for output in cell.outputs
+    )
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_check_of_the_solved_notebook_says_right(path: Path) -> None:
+    notebook = read(path)
+    checks = {}
+    for cell in notebook.cells:
+        if name := exercise_id(cell, "ex"):
+            cell.source = solution_of(name)
+        elif name := exercise_id(cell, "check"):
+            # The status itself, whatever words the verdict chooses.
+            cell.source = f"verdict = {cell.source}\nprint(verdict.status, '|', verdict.message)"
+            checks[name] = cell
+    execute(notebook)
+    said = {name: said_by(cell) for name, cell in checks.items()}
+    assert {name: text for name, text in said.items() if not text.startswith("right |")} == {}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_every_check_of_the_stored_notebook_says_not_started(path: Path) -> None:
+    for cell in code_cells(path):
+        if exercise_id(cell, "check"):
+            assert "not started" in said_by(cell).lower(), cell.id

@@ -1,0 +1,214 @@
+"""The files around the course agree with each other."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ["requirements.txt", "requirements-test.txt", "requirements-book.txt"]
+SUPPORTED = ("3.11", "3.12", "3.13")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def lines(name: str) -> list[str]:
+    """Return the lines of a requirements file that say something."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def requirements(name: str) -> list[Requirement]:
+    """Return the packages that a requirements file names."""
+    return [Requirement(line) for line in lines(name) if not line.startswith("-")]
+
+
+def pins(python: str, system: str) -> dict[str, str]:
+    """Return the versions that the constraints file gives on that Python and system."""
+    environment: dict[str, str] = {
+        **{name: str(value) for name, value in default_environment().items()},
+        "python_version": python,
+        "python_full_version": f"{python}.5",
+        "sys_platform": {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}[system],
+        "platform_system": system,
+        "os_name": "nt" if system == "Windows" else "posix",
+    }
+    found: dict[str, str] = {}
+    for requirement in requirements("constraints.txt"):
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            name = canonicalize_name(requirement.name)
+            assert name not in found, f"{name} is pinned twice for {python} on {system}"
+            (specifier,) = requirement.specifier
+            assert specifier.operator == "==", requirement
+            found[name] = specifier.version
+    return found
+
+
+# -- dependencies -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+@pytest.mark.parametrize("system", ["Linux", "Darwin", "Windows"])
+def test_every_requirement_is_pinned_inside_its_range(python: str, system: str) -> None:
+    pinned = pins(python, system)
+    for name in REQUIREMENTS:
+        for requirement in requirements(name):
+            version = pinned.get(canonicalize_name(requirement.name))
+            assert version, f"{requirement.name} has no pin: run `make lock`"
+            assert requirement.specifier.contains(version), f"{requirement} is pinned at {version}"
+
+
+@pytest.mark.parametrize("name", [*REQUIREMENTS, "constraints.txt", "environment.yml"])
+def test_no_file_names_an_index_or_a_place_on_one_machine(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.search(r"https?:|file:|--(extra-)?index|--find-links|\+cpu|\s/\w", text)
+
+
+def test_requirements_are_ranges_and_named_once() -> None:
+    names = [canonicalize_name(r.name) for file in REQUIREMENTS for r in requirements(file)]
+    assert len(names) == len(set(names))
+    for file in REQUIREMENTS:
+        for requirement in requirements(file):
+            operators = {specifier.operator for specifier in requirement.specifier}
+            assert ">=" in operators, f"{requirement} needs an oldest version"
+            assert "==" not in operators, f"{requirement}: exact versions stand in constraints.txt"
+
+
+def test_torch_stays_below_the_release_that_was_tried() -> None:
+    (torch,) = (r for r in requirements("requirements.txt") if r.name == "torch")
+    assert torch.specifier.contains("2.13.0")
+    assert not torch.specifier.contains("2.14.0")
+
+
+def test_the_package_asks_for_the_same_ranges_as_requirements_txt() -> None:
+    learners = {r.name: r.specifier for r in requirements("requirements.txt")}
+    for line in PROJECT["dependencies"]:
+        requirement = Requirement(line)
+        assert learners.get(requirement.name) == requirement.specifier, requirement
+    assert "-e ." in lines("requirements.txt")
+
+
+def test_the_conda_environment_is_the_pip_environment() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    python, pip, through_pip = environment["dependencies"]
+    assert python == f"python {PROJECT['requires-python']},<3.14"
+    assert pip == "pip"
+    assert through_pip == {"pip": ["-r requirements.txt", "-c constraints.txt"]}
+    assert environment["channels"] == ["conda-forge"]
+
+
+def test_what_is_installed_here_is_what_is_pinned() -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    pinned = pins(f"{sys.version_info[0]}.{sys.version_info[1]}", "Linux")
+    differs = {}
+    for requirement in requirements("requirements.txt"):
+        name = canonicalize_name(requirement.name)
+        try:
+            here = version(name).partition("+")[0]
+        except PackageNotFoundError:
+            here = "missing"
+        if here != pinned[name]:
+            differs[name] = (here, pinned[name])
+    if differs:
+        pytest.skip(f"another environment than the pinned one: {differs}")
+
+
+# -- commands, workflows, papers ----------------------------------------------------------------
+
+
+def test_the_supported_pythons_agree() -> None:
+    classifiers = re.findall(r"Python :: (\d\.\d+)", "\n".join(PROJECT["classifiers"]))
+    assert tuple(classifiers) == SUPPORTED
+    assert PROJECT["requires-python"] == f">={SUPPORTED[0]}"
+    jobs = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())["jobs"]
+    assert tuple(jobs["systems"]["strategy"]["matrix"]["python"]) == SUPPORTED
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=str)
+def test_each_workflow_is_sane(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert {"name", True, "permissions", "jobs"} <= set(workflow), "YAML reads `on` as true"
+    for job in workflow["jobs"].values():
+        assert "runs-on" in job
+        assert "timeout-minutes" in job
+        for step in job["steps"]:
+            assert ("uses" in step) != ("run" in step)
+            if "uses" in step:
+                assert re.fullmatch(r"[\w.-]+/[\w./-]+@v\d[\w.]*", step["uses"])
+        text = "\n".join(step.get("run", "") for step in job["steps"])
+        for target in re.findall(r"^\s*make ([a-z-]+)", text, flags=re.MULTILINE):
+            assert target in make_targets()
+
+
+def make_targets() -> set[str]:
+    """Return the targets that the Makefile documents."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z-]+):.*##", text, flags=re.MULTILINE))
+
+
+def test_the_commands_that_people_are_told_exist() -> None:
+    for name in ["README.md", "CONTRIBUTING.md"]:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        told = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, flags=re.MULTILINE))
+        assert told, f"{name} tells no command"
+        assert sorted(told - make_targets()) == []
+    assert {"lab", "reset", "test", "test-all", "quick", "notebooks"} <= make_targets()
+
+
+def test_ci_runs_what_the_readme_tells() -> None:
+    text = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert "set -euo pipefail" in text
+    assert re.search(r"^make test test-all\b", text, flags=re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("python", "said"),
+    [("", "none was found"), ("{folder}/old", "is not"), ("{folder}/missing", "is not")],
+)
+def test_a_missing_or_old_python_gets_one_clear_line(
+    tmp_path: Path, python: str, said: str
+) -> None:
+    old = tmp_path / "old"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ["requirements.txt", "constraints.txt", "pyproject.toml"]:
+        (tmp_path / name).touch()
+    run = subprocess.run(
+        ["make", "--silent", "lab", f"PYTHON={python.format(folder=tmp_path)}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = [line for line in run.stderr.splitlines() if "make" not in line]
+    assert run.returncode != 0
+    assert len([line for line in ours if "needs Python 3.11 or newer" in line]) == 1
+    assert said in run.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_the_citation_and_the_package_agree() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors", "version", "license"} <= set(citation)
+    assert str(citation["version"]) == PROJECT["version"]
+    assert citation["license"] == [PROJECT["license"], "CC-BY-4.0"]
+
+
+def test_links_between_the_papers_lead_somewhere() -> None:
+    for paper in sorted(ROOT.glob("*.md")):
+        for target in re.findall(r"\]\(([^)#\s]+)", paper.read_text(encoding="utf-8")):
+            if not re.match(r"[a-z]+:", target):
+                assert (paper.parent / target).exists(), f"{paper.name}: {target} does not exist"
