@@ -803,7 +803,8 @@ def ties_dropped(x):
 
 
 @logsumexp_precise.mistake(
-    "That is LSE(x) - m, the log1p of the others: right only where the maximum is 0. Add the maximum."
+    "That is LSE(x) - m, the log1p of the others: right only where the maximum is 0. "
+    "Add the maximum."
 )
 def maximum_forgotten(x):
     k = np.argmax(x)
