@@ -118,7 +118,7 @@ def run(
     arguments = tuple(prepare(argument) for argument in probe.arguments)
     before = tuple(prepare(argument) for argument in probe.arguments)
     value, error = None, None
-    with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
+    with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn", under="ignore"):
         warnings.simplefilter("always")
         try:
             value = settled(call(function, arguments))
@@ -127,7 +127,7 @@ def run(
     changed = tuple(
         i for i, (a, b) in enumerate(zip(arguments, before, strict=True)) if not identical(a, b)
     )
-    said = tuple(dict.fromkeys(str(w.message) for w in caught))
+    said = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
     if error is None and exercise.canonical is not None and value is not None:
         value, error = _canonical(exercise, value, probe)
     return Outcome(value, error, changed, said)
@@ -264,6 +264,8 @@ def compare(
         return failure(*problem)
     if outcome.modified:
         return failure("modified", f"{argument_names(exercise, outcome.modified)} was modified")
+    if exercise.quiet and outcome.warnings:
+        return failure("warning", f"right, but it warns: {outcome.warnings[0]}")
     return None
 
 

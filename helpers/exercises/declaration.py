@@ -83,6 +83,7 @@ class Exercise:
     canonical: Callable[..., Any] | None = None
     library: tuple[str, ...] = ()
     value: bool = False
+    quiet: bool = False
     time_limit: float = 5.0
     remark: str = ""
     mistakes: list[Mistake] = field(default_factory=list)
@@ -183,6 +184,8 @@ def exercise(
         Names whose use is the mistake "library call".
     value : bool, optional
         The answer is a value; the reference takes no argument and returns it.
+    quiet : bool, optional
+        A warning is a mistake.
     time_limit : float, optional
         Seconds for the whole check.
     remark : str, optional

@@ -1,0 +1,190 @@
+"""Reading an answer without running it: is it still the stub, which names does it use."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import functools
+import inspect
+import linecache
+import textwrap
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+_IDLE = {
+    "RESUME", "NOP", "CACHE", "PUSH_NULL", "PRECALL", "CALL", "CALL_FUNCTION", "LOAD_GLOBAL",
+    "LOAD_CONST", "LOAD_COMMON_CONSTANT", "POP_TOP", "RAISE_VARARGS", "RETURN_CONST",
+    "RETURN_VALUE", "NOT_TAKEN",
+}  # fmt: skip
+_LIBRARIES = {"scipy", "torch", "sklearn", "jax", "tensorflow", "keras", "helpers"}
+
+
+def underlying(answer: Any) -> FunctionType | None:
+    """Return the Python function behind an answer (a partial, a method), or None."""
+    while isinstance(answer, functools.partial):
+        answer = answer.func
+    if isinstance(answer, MethodType):
+        answer = answer.__func__
+    if not isinstance(answer, FunctionType) and not isinstance(answer, type):
+        answer = getattr(type(answer), "__call__", None)
+    return answer if isinstance(answer, FunctionType) else None
+
+
+def is_stub(answer: Any) -> bool:
+    """Whether nothing was written yet: the body is `...`, `pass` or `NotImplementedError`."""
+    if answer is None or answer is ...:
+        return True
+    function = underlying(answer)
+    if function is None or not _does_nothing(function.__code__):
+        return False
+    if function.__code__.co_name == "<lambda>":
+        return Ellipsis in function.__code__.co_consts
+    body = _body(function)
+    return body is None or all(_is_placeholder(statement) for statement in body)
+
+
+def _does_nothing(code: CodeType) -> bool:
+    return set(code.co_names) <= {"NotImplementedError"} and all(
+        instruction.opname in _IDLE
+        and (instruction.opname != "LOAD_CONST" or _is_idle_constant(instruction.argval))
+        for instruction in dis.get_instructions(code)
+        if instruction.opname != "RETURN_CONST" or not _is_idle_constant(instruction.argval)
+    )
+
+
+def _is_idle_constant(value: Any) -> bool:
+    return value is None or value is ... or isinstance(value, str)
+
+
+def _body(function: FunctionType) -> list[ast.stmt] | None:
+    """Return the statements of a function's source, where it can be had."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    first = tree.body[0] if tree.body else None
+    return first.body if isinstance(first, ast.FunctionDef) else None
+
+
+def _is_placeholder(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Return):
+        return isinstance(statement.value, ast.Constant) and statement.value.value is ...
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass | ast.Raise)
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def library_call(answer: Any, names: tuple[str, ...]) -> str | None:
+    """Return the name of a library's function that does the exercise for the answer, or None.
+
+    A learner's own function of the same name is none; its body is read instead.
+    """
+    wanted = {_plain(name) for name in names}
+    while isinstance(answer, functools.partial):
+        answer = answer.func
+    if _is_library(answer, wanted):
+        return str(answer.__name__)
+    function = underlying(answer)
+    return None if function is None or not wanted else _search(function, wanted, set())
+
+
+def _search(function: FunctionType, wanted: set[str], seen: set[CodeType]) -> str | None:
+    scope = function.__globals__ | _closure(function)
+    for code in _codes(function.__code__):
+        if code in seen:
+            continue
+        seen.add(code)
+        for instruction in dis.get_instructions(code):
+            found = _named(instruction, scope, wanted, seen)
+            if found is not None:
+                return found
+    return None
+
+
+def _named(
+    instruction: dis.Instruction, scope: dict[str, Any], wanted: set[str], seen: set[CodeType]
+) -> str | None:
+    """Return the library function that an instruction refers to, by attribute or by name."""
+    name = instruction.argval
+    if not isinstance(name, str):
+        return None
+    if instruction.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")):
+        return name if _plain(name) in wanted else None
+    if instruction.opname not in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
+        return None
+    value = scope.get(name)
+    if _is_library(value, wanted):
+        return str(value.__name__)
+    if isinstance(value, FunctionType) and not _foreign(value):
+        return _search(value, wanted, seen)
+    return None
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _closure(function: FunctionType) -> dict[str, Any]:
+    """Return the variables that a function closes over; a cell may still be empty."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    values = {}
+    for name, cell in cells:
+        try:
+            values[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return values
+
+
+def _plain(name: str) -> str:
+    """Return "LogSoftmax" and "log_softmax" as the same name."""
+    return name.replace("_", "").lower()
+
+
+def _foreign(value: Any) -> bool:
+    module = str(getattr(value, "__module__", None) or "torch")
+    exercise = module.startswith("helpers.exercises")
+    return module.partition(".")[0] in _LIBRARIES and not exercise
+
+
+def _is_library(value: Any, wanted: set[str]) -> bool:
+    name = getattr(value, "__name__", None)
+    return callable(value) and isinstance(name, str) and _plain(name) in wanted and _foreign(value)
+
+
+# --- where it went wrong -------------------------------------------------------------------------
+
+
+def own_line(answer: Any, error: BaseException) -> tuple[int, str] | None:
+    """Return number and text of the last line of the learner's own file that `error` passed."""
+    function = underlying(answer)
+    if function is None:
+        return None
+    found, traceback = None, error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == function.__code__.co_filename:
+            found = traceback.tb_lineno
+        traceback = traceback.tb_next
+    if found is None:
+        return None
+    return found, linecache.getline(function.__code__.co_filename, found).strip()
+
+
+def misfit(answer: Callable[..., Any], arguments: tuple[Any, ...]) -> str | None:
+    """Return the signature of an answer that cannot take these positional arguments, or None."""
+    try:
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):
+        return None
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return str(signature)
+    return None
