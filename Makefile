@@ -34,13 +34,13 @@ test: $(VENV)/.test ## unit tests, every notebook compared with its outputs and 
 
 test-slow: $(VENV)/.test $(VENV)/.book
 	@echo "The slow tests: browser, hostile answers in fresh kernels, grading, the book, no network"
-	$(PYTEST) -m "slow or browser" --no-nbval tests
+	$(PYTEST) -m "slow or browser" tests
 
 test-all: test test-slow ## the same and all that is slow: browser, grading, book, no network
 
 quick: $(VENV)/.test ## the tests without the notebooks, under a minute
 	@echo "The unit tests, without the notebooks"
-	$(PYTEST) -m "not notebooks and not slow and not browser" --no-nbval tests helpers
+	$(PYTEST) -m "not notebooks and not slow and not browser" tests helpers
 
 lint: $(VENV)/.test ## ruff, mypy, codespell
 	$(VENV)/bin/ruff check

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,8 @@ def test_headings_are_in_order(path: Path) -> None:
     levels = [len(marks) for marks, _ in headings]
     assert levels[:1] == [1], "the first heading is the title"
     assert levels.count(1) == 1, "one title"
-    for before, after, (_, title) in zip(levels, levels[1:], headings[1:], strict=True):
-        assert after <= before + 1, f"{title!r} skips a level"
+    for (before, _), (after, title) in pairwise(headings):
+        assert len(after) <= len(before) + 1, f"{title!r} skips a level"
 
 
 # -- figures ------------------------------------------------------------------------------------

@@ -178,6 +178,7 @@ def lab_command(work: Path, start: str, port: int, *, screen: bool) -> list[str]
         f"--ServerApp.root_dir={work}",
         f"--LabApp.default_url=/lab/tree/{start}",
         "--log-level=WARN",
+        "-y",  # Ctrl-C ends it without asking
     ]
     if not screen:
         command.append("--no-browser")
