@@ -74,6 +74,10 @@ def test_serves_the_copies_to_who_has_the_token_and_ends_at_ctrl_c(
 
     served = get(f"{base}/api/contents?token={token}")["content"]
     assert {path.name for path in PATHS} <= {entry["name"] for entry in served}
+    name = "@jupyterlab/apputils-extension:notification"
+    settings = get(f"{base}/lab/api/settings/{name}?token={token}")["schema"]["properties"]
+    assert settings["fetchNews"]["default"] == "false"
+    assert settings["checkForUpdates"]["default"] is False
     with pytest.raises(urllib.error.HTTPError, match="403"):
         get(f"{base}/api/contents")
 

@@ -177,6 +177,9 @@ def lab_command(work: Path, start: str, port: int, *, screen: bool) -> list[str]
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={work}",
         f"--LabApp.default_url=/lab/tree/{start}",
+        # Nothing is asked of the network: no news, no updates, no list of extensions.
+        f"--LabApp.app_settings_dir={ROOT / 'tools' / 'jupyterlab'}",
+        "--LabApp.extension_manager=readonly",
         "--log-level=WARN",
         "-y",  # Ctrl-C ends it without asking
     ]
