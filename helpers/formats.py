@@ -196,5 +196,6 @@ def _round_float64(value: Any, name: str) -> Any:
     form = FORMATS[name]
     _, exponent = np.frexp(value)
     last = np.maximum(exponent, form.min_exponent + 1) - form.precision  # exponent of the ulp
-    rounded = np.ldexp(np.rint(np.ldexp(value, -last)), last)
+    with np.errstate(over="ignore"):  # infinity is the answer there
+        rounded = np.ldexp(np.rint(np.ldexp(value, -last)), last)
     return np.where(np.abs(rounded) > form.max, np.copysign(np.inf, value), rounded)
