@@ -329,8 +329,8 @@ def chain_plus_jacobian(x: Any, q: Any) -> Any:
 
 
 class _Gradients(NamedTuple):
-    dW: Any
-    db: Any
+    weights: Any
+    bias: Any
 
 
 @right("7.3")
@@ -504,11 +504,12 @@ def fit_minibatches(X: Any, y: Any, n_classes: Any) -> Any:
     rng = np.random.default_rng(0)
     X, y = np.asarray(X, dtype=float), np.asarray(y)
     W, b = rng.normal(0, 0.01, (X.shape[1], n_classes)), np.zeros(n_classes)
-    for epoch in range(60):
+    first_rate = 2 / (1 + np.square(X).sum(axis=1).mean())
+    for epoch in range(100_000 // len(X)):
         for rows in np.array_split(rng.permutation(len(X)), max(1, len(X) // 64)):
             delta = _softmax(X[rows] @ W + b)
             delta[np.arange(len(rows)), y[rows]] -= 1
-            rate = 0.5 / (1 + epoch / 20)
+            rate = first_rate / (1 + epoch / 20)
             W -= rate * X[rows].T @ delta / len(rows)
             b -= rate * delta.mean(0)
     return W, b

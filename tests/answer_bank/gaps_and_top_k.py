@@ -50,13 +50,9 @@ def gap_torch(n: Any, loss: Any) -> Any:
 
 
 @right("9.1")
-def gap_series_for_small(n: Any, loss: Any) -> Any:
-    """A series where the loss is small, the closed form elsewhere."""
-    if loss < 1e-3:
-        log_expm1 = math.log(loss) + math.log1p(loss / 2 + loss**2 / 6 + loss**3 / 24 + loss**4 / 120)
-    else:
-        log_expm1 = math.log(math.exp(loss) - 1)
-    return math.log(n - 1) - log_expm1
+def gap_hyperbolic_sine(n: Any, loss: Any) -> Any:
+    """exp(l) - 1 is 2 exp(l / 2) sinh(l / 2); a NumPy scalar."""
+    return np.log(n - 1) - loss / 2 - np.log(2 * np.sinh(loss / 2))
 
 
 @right("9.1")
@@ -627,7 +623,7 @@ def nucleus_ties_to_highest(p: Any, mass: Any) -> Any:
 
 @wrong("9.4")
 def nucleus_argmax_of_nothing(p: Any, mass: Any) -> Any:
-    """argmax of no True at all is 0: keeps one entry when rounding leaves the sum below the mass."""
+    """argmax of no True is 0: keeps one entry when rounding leaves the sum below the mass."""
     p = np.asarray(p)
     order = np.argsort(-p, kind="stable")
     size = np.argmax(np.cumsum(p[order]) >= mass) + 1

@@ -1,4 +1,4 @@
-"""Answers to the exercises on the Jacobian of softmax: right ones, and wrong ones with the reason."""
+"""Answers to the exercises on the Jacobian of softmax: right ones, and wrong ones."""
 
 from __future__ import annotations
 

@@ -413,7 +413,9 @@ def bias_where(n: Any, slope: Any) -> Any:
 @right("10.4")
 def bias_loops(n: Any, slope: Any) -> Any:
     """Nested lists of Python floats."""
-    return [[-slope * (i - j) if j <= i else float("-inf") for j in range(n)] for i in range(n)]
+    return [
+        [-float(slope) * (i - j) if j <= i else float("-inf") for j in range(n)] for i in range(n)
+    ]
 
 
 @right("10.4")
@@ -569,10 +571,10 @@ def adjusted_loops(logits: Any, labels: Any, prior: Any) -> Any:
 
 @right("10.5")
 def adjusted_pairwise(logits: Any, labels: Any, prior: Any) -> Any:
-    """log sum exp of the adjusted gaps to the label, with logaddexp; a NumPy scalar."""
+    """Log-sum-exp as a reduction with logaddexp; a NumPy scalar."""
     z = logits + np.log(prior)
-    gaps = z - z[np.arange(len(z)), labels][:, None]
-    return np.logaddexp.reduce(gaps, axis=1).mean()
+    own = z[np.arange(len(z)), labels]
+    return (np.logaddexp.reduce(z, axis=1) - own).mean()
 
 
 @wrong("10.5")

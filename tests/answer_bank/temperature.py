@@ -237,7 +237,7 @@ def entropy_torch_entr(p: Any) -> Any:
 @right("8.2")
 def entropy_log_out(p: Any) -> Any:
     """log with where and out: zeros stay zeros."""
-    p = np.asarray(p)
+    p = np.asarray(p, dtype=float)
     log_p = np.log(p, where=p > 0, out=np.zeros_like(p))
     return -np.einsum("...i,...i->...", p, log_p)
 
@@ -402,7 +402,7 @@ def solve_newton_guarded(x: Any, h: Any) -> Any:
 
 @right("8.3")
 def solve_torch_doubling(x: Any, h: Any) -> Any:
-    """torch in float64: doubles and halves from 1, then bisects geometrically; a tensor comes out."""
+    """torch in float64: a bracket from 1, bisected geometrically; a tensor comes out."""
     t = torch.tensor(np.array(x), dtype=torch.float64)
     t = t - t.max()
 
@@ -765,7 +765,10 @@ def distil_kl_div(student: Any, teacher: Any, tau: Any) -> Any:
     s = torch.tensor(np.array(student), dtype=torch.float64)
     t = torch.tensor(np.array(teacher), dtype=torch.float64)
     loss = F.kl_div(
-        F.log_softmax(s / tau, -1), F.log_softmax(t / tau, -1), reduction="batchmean", log_target=True
+        F.log_softmax(s / tau, -1),
+        F.log_softmax(t / tau, -1),
+        reduction="batchmean",
+        log_target=True,
     )
     return loss * tau * tau
 
