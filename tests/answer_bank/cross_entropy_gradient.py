@@ -504,12 +504,11 @@ def fit_minibatches(X: Any, y: Any, n_classes: Any) -> Any:
     rng = np.random.default_rng(0)
     X, y = np.asarray(X, dtype=float), np.asarray(y)
     W, b = rng.normal(0, 0.01, (X.shape[1], n_classes)), np.zeros(n_classes)
-    first_rate = 2 / (1 + np.square(X).sum(axis=1).mean())
-    for epoch in range(100_000 // len(X)):
+    rate = 1 / (1 + np.square(X).sum(axis=1).mean())
+    for _ in range(100_000 // len(X)):
         for rows in np.array_split(rng.permutation(len(X)), max(1, len(X) // 64)):
             delta = _softmax(X[rows] @ W + b)
             delta[np.arange(len(rows)), y[rows]] -= 1
-            rate = first_rate / (1 + epoch / 20)
             W -= rate * X[rows].T @ delta / len(rows)
             b -= rate * delta.mean(0)
     return W, b
