@@ -1,32 +1,143 @@
-"""Exercises: what a learner needs to know is `check`, `hint`, `solution` and `progress`."""
+"""The exercises: `check`, `hint`, `solution` and `progress` are all that a learner needs to know.
+
+Each exercise is declared in the module named as its notebook (`definition`, `max_shift`, …); what
+is said about an answer follows from its declaration alone.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from helpers.exercises.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from helpers.exercises.declaration import Exercise, Probe
+    from helpers.exercises.guard import Watch
 
 __all__ = ["Verdict", "check"]
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found."""
-
-    status: str
-    exercise: str
-    message: str
-    mistake: str | None = None
-    probe: Any = None
-    score: float = 0.0
+_MISSING: Any = object()
 
 
-def check(identifier: str, answer: Any) -> Verdict:
-    """Judge an answer to an exercise."""
-    from helpers.exercises.checking import examine
+def check(exercise: str, answer: Any = _MISSING) -> Verdict:
+    """Judge an answer to an exercise.
+
+    It never raises, and writes nothing: whatever the answer does becomes a verdict.
+
+    Parameters
+    ----------
+    exercise : str
+        The exercise's ID, ``"3.1"``.
+    answer : callable or value
+        The learner's function, or value where one is asked.
+
+    Returns
+    -------
+    Verdict
+        Its `status` is "not started", "error", "wrong", "unstable" or "right".
+
+    Examples
+    --------
+    >>> check("0.1", lambda p: p.sum(axis=1)).status
+    'right'
+    """
+    declared = _find(exercise)
+    if isinstance(declared, str):
+        return Verdict("error", str(exercise), declared, headline=declared)
+    if answer is _MISSING:
+        line = (
+            f"check needs your answer too: check({declared.id!r}, {declared.name}), once the cell "
+            f"that defines {declared.name} has been run."
+        )
+        return Verdict("error", declared.id, line, headline=line)
+    return judge(declared, answer)
+
+
+def judge(exercise: Exercise, answer: Any) -> Verdict:
+    """Judge an answer to a declared exercise."""
+    from helpers.exercises import answers, checking, guard, wording
+
+    if answers.is_stub(answer):
+        return wording.not_started(exercise)
+    checking.expected_outcomes(exercise)  # before the clock runs
+    with guard.watch(exercise.time_limit) as watch:
+        verdict = _judge_guarded(exercise, answer, watch)
+    return verdict
+
+
+def _judge_guarded(exercise: Exercise, answer: Any, watch: Watch) -> Verdict:
+    from helpers.exercises import answers, checking, wording
+    from helpers.exercises.diagnosis import diagnose
+
+    unfit = wording.unfit(exercise, answer)
+    if unfit is not None:
+        return unfit
+    function = (lambda: answer) if exercise.value else answer
+    findings = checking.examine(exercise, function, call=_caller(watch))
+    if watch.timed_out:
+        return wording.timed_out(exercise, findings)
+    if findings.failures and _wants_tensors(findings.failures[0]):
+        tensors = checking.examine(exercise, function, tensors=True, call=_caller(watch))
+        if not any(failure.raised for failure in tensors.failures):
+            findings = tensors
+    notes = _notes(watch)
+    if findings.status == "right":
+        name = answers.library_call(answer, exercise.library)
+        return wording.library(exercise, name) if name else wording.right(exercise, notes)
+
+    def again(probe: Probe) -> checking.Outcome:
+        prepare = checking.as_tensor if findings.tensors else checking.fresh
+        return checking.run(function, probe, exercise, prepare=prepare, call=_caller(watch))
+
+    diagnosis = diagnose(exercise, findings, again)
+    return wording.refused(exercise, answer, findings, diagnosis, notes)
+
+
+def _caller(watch: Watch) -> Callable[[Callable[..., Any], tuple[Any, ...]], Any]:
+    """Return a way to call a learner's function under guard that returns or raises, as usual."""
+
+    def call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        outcome = watch.call(function, *arguments)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value
+
+    return call
+
+
+def _find(identifier: Any) -> Exercise | str:
+    """Return the exercise of this ID, or a helpful line where there is none."""
     from helpers.exercises.declaration import registry
 
-    exercise = registry()[str(identifier)]
-    function = answer if not exercise.value else lambda: answer
-    findings = examine(exercise, function)
-    message = findings.failures[0].reason if findings.failures else "right"
-    return Verdict(findings.status, exercise.id, message)
+    exercises = registry()
+    if isinstance(identifier, str) and identifier.strip() in exercises:
+        return exercises[identifier.strip()]
+    if isinstance(identifier, int | float):
+        return (
+            f'Exercises are named by strings: write "{identifier}" in quotes '
+            "(3.1 and 3.10 are the same number, but two exercises)."
+        )
+    sets = sorted({int(name.partition(".")[0]) for name in exercises})
+    return (
+        f"There is no exercise {identifier!r}: an ID is the notebook's number, a dot and a running "
+        f'number, such as "3.1", for the notebooks {sets[0]} to {sets[-1]}.'
+    )
+
+
+def _wants_tensors(failure: Any) -> bool:
+    """Whether the first failure may only say that PyTorch takes no NumPy arrays."""
+    import sys
+
+    refusals = (TypeError, AttributeError, RuntimeError)
+    return "torch" in sys.modules and isinstance(failure.outcome.error, refusals)
+
+
+def _notes(watch: Watch) -> tuple[str, ...]:
+    """Return what else the answer did: what was put back, what was printed."""
+    notes = [f"Your code changed {change}; it was put back." for change in watch.changes]
+    printed = watch.stdout.strip()
+    if printed:
+        notes.append(f"Your code printed: {printed[:200]}{'…' if len(printed) > 200 else ''}")
+    return tuple(notes)

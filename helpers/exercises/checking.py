@@ -121,8 +121,8 @@ def run(
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn", under="ignore"):
         warnings.simplefilter("always")
         try:
-            value = settled(call(function, arguments))
-        except Exception as exception:  # whatever an answer raises is its outcome
+            value = call(_settling(function), arguments)
+        except BaseException as exception:  # whatever an answer raises is its outcome
             error = exception
     changed = tuple(
         i for i, (a, b) in enumerate(zip(arguments, before, strict=True)) if not identical(a, b)
@@ -131,6 +131,11 @@ def run(
     if error is None and exercise.canonical is not None and value is not None:
         value, error = _canonical(exercise, value, probe)
     return Outcome(value, error, changed, said)
+
+
+def _settling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with its result settled: whatever came back is touched under guard."""
+    return lambda *arguments: settled(function(*arguments))
 
 
 def _canonical(exercise: Exercise, value: Any, probe: Probe) -> tuple[Any, Exception | None]:
@@ -149,21 +154,35 @@ def settled(value: Any) -> Any:
     Numbers, lists of numbers and tensors become arrays; strings, None, sets, dicts and tuples of
     results stay what they are, with settled parts.
     """
-    if value is None or value is Ellipsis or isinstance(value, str | bytes):
+    if value is None:
         return value
+    if isinstance(value, str):
+        return str(value)
     if hasattr(value, "detach") and hasattr(value, "numpy"):
         return _from_tensor(value)
     if isinstance(value, Mapping):
-        return {key: settled(part) for key, part in value.items()}
+        return {_plain(key): settled(part) for key, part in value.items()}
     if isinstance(value, AbstractSet):
-        return frozenset(value)
+        return frozenset(_plain(element) for element in value)
     if isinstance(value, tuple):
         return tuple(settled(part) for part in value)
     if isinstance(value, list):
         return _from_list(value)
     if isinstance(value, bool | int | float | complex | np.generic | np.ndarray):
-        return np.asarray(value)
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            raise Unusable("an array of objects came back; return an array of numbers")
+        return array
     raise Unusable(f"{shown_type(value)} came back; return an array or a number")
+
+
+def _plain(element: Any) -> str | float:
+    """Return an element of a set or a key of a dict, which has to be a string or a number."""
+    if isinstance(element, str):
+        return str(element)
+    if isinstance(element, int | float | np.number):
+        return element.item() if isinstance(element, np.number) else element
+    raise Unusable(f"{shown_type(element)} is in it; strings or numbers are asked")
 
 
 def _from_tensor(tensor: Any) -> Any:
@@ -180,6 +199,8 @@ def _from_list(values: list[Any]) -> Any:
         array = np.array(parts)
     except (ValueError, TypeError):
         raise Unusable("a ragged list came back: its rows differ in length") from None
+    if array.dtype.kind == "O":
+        raise Unusable("a list of objects came back; return an array of numbers")
     return array
 
 
@@ -392,10 +413,19 @@ def allowance(exercise: Exercise, probe: Probe, target: Any, eps: float) -> Any:
         return exercise.tolerance * np.maximum(1.0, size)
     arguments = tuple(widened(argument) for argument in probe.arguments)
     if exercise.scale is not None:
-        scale = np.asarray(exercise.scale(*arguments, expected=target), dtype=np.float64)
-        size = np.maximum(size, np.where(np.isfinite(scale), scale, 0.0))
-    units = ROUNDING
+        size = np.maximum(size, _fitted(exercise.scale(*arguments, expected=target), size))
+    units: Any = ROUNDING
     if exercise.relative is not None:
-        extra = np.asarray(exercise.relative(*arguments), dtype=np.float64)
-        units = units + np.where(np.isfinite(extra), extra, 0.0)
+        units = units + _fitted(exercise.relative(*arguments), size)
     return eps * units * size
+
+
+def _fitted(term: Any, target: Any) -> Any:
+    """Return a term of the tolerance in a shape that broadcasts to the target's, by its maximum."""
+    term = np.asarray(term, dtype=np.float64)
+    term = np.where(np.isfinite(term), term, 0.0)
+    try:
+        fits = np.broadcast_shapes(term.shape, target.shape) == target.shape
+    except ValueError:
+        fits = False
+    return term if fits else term.max(initial=0.0)

@@ -1,0 +1,266 @@
+"""From findings to words: the verdict's sentence, the input, yours and expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from helpers.exercises import answers
+from helpers.exercises.checking import Failure, Findings, Unusable, as_numbers, error_names
+from helpers.exercises.declaration import Exercise, Probe
+from helpers.exercises.diagnosis import Diagnosis, sentence, smallest
+from helpers.exercises.guard import TimeLimit
+from helpers.exercises.verdict import SCORES, Verdict
+
+MOST_CHARACTERS = 400
+
+
+def verdict(exercise: Exercise, status: str, headline: str, **details: Any) -> Verdict:
+    """Return a verdict whose message is its headline, explanation and look."""
+    parts = (headline, details.get("explanation", ""), details.get("look", ""))
+    message = " ".join(part for part in parts if part)
+    return Verdict(
+        status, exercise.id, message, score=SCORES.get(status, 0.0), headline=headline, **details
+    )
+
+
+def not_started(exercise: Exercise) -> Verdict:
+    """Return the verdict on a stub."""
+    thing = "a value" if exercise.value else "your code"
+    return verdict(
+        exercise,
+        "not started",
+        f"Exercise {exercise.id} is not started: write {thing} in place of the three dots, "
+        "run that cell, then this one.",
+        look=f"hint({exercise.id!r}) gives a first hint.",
+    )
+
+
+def unfit(exercise: Exercise, answer: Any) -> Verdict | None:
+    """Return the verdict on an answer that cannot be called as the exercise calls it, or None."""
+    kind = type(answer).__name__
+    if exercise.value:
+        if not callable(answer):
+            return None
+        return verdict(
+            exercise,
+            "error",
+            f"Exercise {exercise.id} asks for a value, and a function was passed.",
+            look=f"Pass what it returns: check({exercise.id!r}, {exercise.name}).",
+        )
+    call = f"{exercise.name}{exercise.signature}"
+    if not callable(answer):
+        return verdict(
+            exercise,
+            "error",
+            f"Exercise {exercise.id} asks for the function {call}, and not for its result: "
+            f"type {kind} was passed.",
+            look=f"Pass the function itself, without parentheses: "
+            f"check({exercise.id!r}, {exercise.name}).",
+        )
+    taken = answers.misfit(answer, exercise.probes[0].arguments)
+    if taken is None:
+        return None
+    return verdict(
+        exercise,
+        "error",
+        f"Your function cannot be called as {call}: it takes {taken}.",
+        look="Keep the first line of the stub as it was.",
+    )
+
+
+def right(exercise: Exercise, notes: tuple[str, ...]) -> Verdict:
+    """Return the verdict on a right answer: what was tested, and the remark."""
+    return verdict(
+        exercise, "right", f"Right: {tested(exercise)}.", notes=notes, remark=exercise.remark
+    )
+
+
+def library(exercise: Exercise, name: str) -> Verdict:
+    """Return the kind refusal of a right answer that lets a library do the exercise."""
+    return verdict(
+        exercise,
+        "wrong",
+        f"Right, but `{name}` is the library's: write it yourself.",
+        explanation="Here it is the writing that teaches; afterwards use the library's gladly.",
+        look=f"Which lines would `{name}` have to contain? hint({exercise.id!r}) helps.",
+        mistake="library call",
+    )
+
+
+def timed_out(exercise: Exercise, findings: Findings) -> Verdict:
+    """Return the verdict on an answer that used up its time."""
+    stopped = [f for f in findings.failures if isinstance(f.outcome.error, TimeLimit)]
+    failure = (stopped or findings.failures)[0]
+    return verdict(
+        exercise,
+        "error",
+        f"Your code was stopped: the check had not ended after {exercise.time_limit:g} seconds.",
+        explanation="An endless loop, or far more work than needed.",
+        look="Does the condition of every `while` become false at some time?",
+        probe=failure.probe.arguments,
+        rows=(("input", shown_input(exercise, failure.probe)),),
+    )
+
+
+def refused(
+    exercise: Exercise,
+    answer: Any,
+    findings: Findings,
+    diagnosis: Diagnosis,
+    notes: tuple[str, ...],
+) -> Verdict:
+    """Return the verdict on an answer with failures."""
+    failure = smallest(findings)
+    quoted = tuple(f"NumPy warned: {text}" for text in failure.outcome.warnings)
+    if findings.status == "error" and diagnosis.mistake is None:
+        diagnosis = Diagnosis(diagnosis.explanation, _error_look(failure.outcome.error))
+    if not diagnosis.look:
+        look = f"Follow the input below through your code, or ask hint({exercise.id!r})."
+        diagnosis = Diagnosis(diagnosis.explanation, look, diagnosis.mistake)
+    return verdict(
+        exercise,
+        findings.status,
+        _headline(exercise, findings, failure),
+        explanation=diagnosis.explanation,
+        look=diagnosis.look,
+        mistake=diagnosis.mistake,
+        probe=failure.probe.arguments,
+        rows=_rows(exercise, answer, failure),
+        notes=quoted + notes,
+    )
+
+
+def _headline(exercise: Exercise, findings: Findings, failure: Failure) -> str:
+    note = f" ({failure.probe.note})" if failure.probe.note else ""
+    reason = failure.reason if len(failure.reason) < 200 else failure.reason[:199] + "…"
+    if findings.status == "error":
+        return f"Your code stops with {reason}{note}."
+    if findings.status == "unstable":
+        return f"Unstable: right on ordinary inputs, not on extreme ones. Here{note}: {reason}."
+    if exercise.value:
+        return f"Wrong: {reason}."
+    count = f"{len(findings.failures)} of {len(exercise.probes)} probes"
+    return f"Wrong on {count}. The smallest{note}: {reason}."
+
+
+def _error_look(error: BaseException | None) -> str:
+    """Return what to do about an exception."""
+    said = str(error)
+    if isinstance(error, NameError):
+        return "Is the name spelt right, and was the cell that defines it run?"
+    if "could not be broadcast" in said or "mismatch" in said:
+        return "Print the shapes of both sides of that line; keepdims=True often settles it."
+    if "out of bounds for array of dimension" in said:
+        return "The input may have any number of dimensions: axis=-1 is always the last."
+    if "read-only" in said or "Cannot cast ufunc" in said:
+        return "That line writes into its argument: make a new array instead."
+    if isinstance(error, RecursionError):
+        return "The function calls itself without end: where should it stop?"
+    if isinstance(error, MemoryError):
+        return "Nothing large is needed here: print the shapes of what you build."
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return "Use `return` to leave a function."
+    return "Run your function on the input below, in a cell of its own, and read the traceback."
+
+
+def _rows(exercise: Exercise, answer: Any, failure: Failure) -> tuple[tuple[str, str], ...]:
+    """Return what is shown side by side."""
+    rows = [] if exercise.value else [("input", shown_input(exercise, failure.probe))]
+    error = failure.outcome.error
+    if error is not None and not isinstance(error, Unusable):
+        line = answers.own_line(answer, error)
+        if line is not None:
+            rows.append((f"line {line[0]}", line[1]))
+        rows.append(("yours", f"{type(error).__name__} was raised"))
+    elif error is not None:
+        rows.append(("yours", str(error)))
+    else:
+        rows.append(("yours", ""))
+    mine, wanted = failure.outcome.value, failure.expected.value
+    if failure.probe.raises is not None:
+        expected = f"{error_names(failure.probe.raises)} raised"
+        yours = shown(mine)
+    else:
+        yours, expected = shown_pair(mine, wanted)
+    if error is None:
+        rows[-1] = ("yours", yours)
+    if failure.kind == "modified":
+        rows[-1] = ("yours", f"{yours}, and {failure.reason}")
+    return (*rows, ("expected", expected))
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def shown_input(exercise: Exercise, probe: Probe) -> str:
+    """Return "x = [1, 2], tau = 0.5"."""
+    names = exercise.signature.parameters
+    pairs = zip(names, probe.arguments, strict=False)
+    return ", ".join(f"{name} = {shown(value, dtype=True)}" for name, value in pairs)
+
+
+def shown_pair(mine: Any, wanted: Any) -> tuple[str, str]:
+    """Return two values as text, with as many digits as it takes to tell them apart."""
+    texts = shown(mine), shown(wanted)
+    for digits in (6, 9, 12, 17):
+        texts = shown(mine, digits), shown(wanted, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def shown(value: Any, digits: int = 6, *, dtype: bool = False) -> str:
+    """Return a value as short text; `dtype` adds the type where it is not float64."""
+    if isinstance(value, type):
+        return f"np.{value.__name__}" if issubclass(value, np.generic) else value.__name__
+    if callable(value):
+        return getattr(value, "__name__", "a function")
+    if isinstance(value, tuple) and not isinstance(as_numbers(value), np.ndarray):
+        return f"({', '.join(shown(part, digits) for part in value)})"
+    if isinstance(value, dict):
+        pairs = (f"{key!r}: {shown(part, digits)}" for key, part in value.items())
+        return _short(f"{{{', '.join(pairs)}}}")
+    if isinstance(value, frozenset):
+        return _short(f"{{{', '.join(sorted(map(repr, value)))}}}")
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind != "O":
+        text = _array_text(np.asarray(value), digits)
+        plain = value.dtype == np.float64 or value.dtype.kind in "bU"
+        return text if plain or not dtype else f"{text} ({value.dtype})"
+    return _short(f"{value:.{digits}g}" if isinstance(value, float) else repr(value))
+
+
+def _array_text(array: np.ndarray, digits: int) -> str:
+    with np.printoptions(threshold=40, edgeitems=3, linewidth=100):
+        text = np.array2string(
+            array,
+            separator=", ",
+            formatter={"float_kind": lambda number: f"{number:.{digits}g}"},  # type: ignore[dict-item]
+        )
+    shape = f" of shape {array.shape}" if array.size > 40 or array.size == 0 else ""
+    return _short(text) + shape
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
+
+
+def tested(exercise: Exercise) -> str:
+    """Return what a right answer passed: "14 probes, from float16 to ±1000"."""
+    if exercise.value:
+        return "this is the value"
+    arrays = [
+        argument
+        for probe in exercise.probes
+        for argument in probe.arguments
+        if isinstance(argument, np.ndarray) and argument.dtype.kind == "f"
+    ]
+    count = f"{len(exercise.probes)} probes"
+    if not arrays:
+        return count
+    narrow = min((array.dtype for array in arrays), key=lambda dtype: dtype.itemsize)
+    finite = np.concatenate([np.abs(a[np.isfinite(a)]).ravel().astype(float) for a in arrays])
+    largest = f"{finite.max():.4g}" if finite.size else "0"
+    negative = any(bool((array < 0).any()) for array in arrays)
+    return f"{count}, from {narrow} to {'±' if negative else ''}{largest}"
