@@ -7,14 +7,14 @@ import pkgutil
 import warnings
 from typing import Any
 
-import answer_bank
 import pytest
-from answer_bank import RIGHT, WRONG
 
 from helpers.exercises import check
+from tests import answer_bank
+from tests.answer_bank import RIGHT, WRONG
 
 for module in pkgutil.iter_modules(answer_bank.__path__):
-    importlib.import_module(f"answer_bank.{module.name}")
+    importlib.import_module(f"{answer_bank.__name__}.{module.name}")
 
 
 def cases(bank: dict[str, list[Any]]) -> list[Any]:

@@ -202,11 +202,13 @@ def index_error_above(logits, labels):
 
 @right("5.2")
 def differences(logits, labels):
-    """LSE of the differences to the label's logit."""
+    """LSE of the differences to the label's logit; inf where that is -inf."""
     labels = checked(labels, logits.shape[1])
-    gaps = np.asarray(logits, dtype=np.float64)
-    picked = gaps[np.arange(len(labels)), labels][:, None]
-    return np.logaddexp.reduce(gaps - picked, axis=1).mean()
+    logits = np.asarray(logits, dtype=np.float64)
+    picked = logits[np.arange(len(labels)), labels]
+    finite = np.where(np.isneginf(picked), 0, picked)
+    losses = np.logaddexp.reduce(logits - finite[:, None], axis=1)
+    return np.where(np.isneginf(picked), np.inf, losses).mean()
 
 
 @right("5.2")

@@ -152,8 +152,8 @@ def nested_lists(x):
 
 @right("1.2")
 def tensor_ratio(x):
-    """torch's exp and sum."""
-    e = torch.tensor(x).exp()
+    """torch's exp and sum, in double precision."""
+    e = torch.tensor(x, dtype=torch.float64).exp()
     return e / e.sum(dim=-1).unsqueeze(-1)
 
 

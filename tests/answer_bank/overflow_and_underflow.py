@@ -128,17 +128,13 @@ def table(dtype):
 
 @right("2.2")
 def tensor_step_down(dtype):
-    """torch, with the exponential rounded from float64."""
+    """torch, in steps of the format's spacing near log max; exp rounded from float64."""
     kind = {np.float16: torch.float16, np.float32: torch.float32, np.float64: torch.float64}[dtype]
-    value = torch.tensor(math.log(torch.finfo(kind).max) + 0.01, dtype=kind)
-    while torch.isinf(value.double().exp().to(kind)):
-        value = (
-            torch.nextafter(value.float(), torch.tensor(0.0))
-            if kind != torch.float64
-            else (torch.nextafter(value, torch.tensor(0.0, dtype=kind)))
-        )
-        value = torch.floor(value * 128) / 128 if kind == torch.float16 else value
-        value = value.to(kind)
+    log_max = math.log(torch.finfo(kind).max)
+    spacing = 2.0 ** math.floor(math.log2(log_max)) * torch.finfo(kind).eps
+    value = torch.tensor((math.floor(log_max / spacing) + 2) * spacing, dtype=kind)
+    while value.double().exp().to(kind).isinf():
+        value = value - spacing
     return value
 
 
