@@ -36,7 +36,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ KEPT_CHARACTERS = 10_000
 KEPT_WARNINGS = 20
 
 
-class TimeLimit(Exception):
+class TimeLimit(Exception):  # noqa: N818 - shown to learners
     """The learner's code had used up its time."""
 
 
@@ -198,13 +198,15 @@ class _State:
 
 
 def _read_numpy_random() -> tuple[Any, ...]:
-    kind, keys, *rest = np.random.get_state()
-    return (kind, keys.tobytes(), *rest)  # type: ignore[union-attr]
+    state: Any = np.random.get_state()  # noqa: NPY002 - an answer may use it
+    kind, keys, *rest = state
+    return (kind, keys.tobytes(), *rest)
 
 
 def _write_numpy_random(state: tuple[Any, ...]) -> None:
     kind, keys, *rest = state
-    np.random.set_state((kind, np.frombuffer(keys, dtype=np.uint32), *rest))
+    words = np.frombuffer(keys, dtype=np.uint32)
+    np.random.set_state((kind, words, *rest))  # noqa: NPY002
 
 
 def _read_directory() -> str | None:
@@ -229,8 +231,10 @@ def _write_environment(variables: dict[str, str]) -> None:
 
 
 def _write_builtins(names: dict[str, Any]) -> None:
-    vars(builtins).clear()
-    vars(builtins).update(names)
+    current = vars(builtins)
+    current.update(names)  # first, since the next line needs them
+    for name in set(current) - set(names):
+        del current[name]
 
 
 def _write_filters(filters: list[Any]) -> None:
@@ -451,7 +455,7 @@ class Watch:
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("always")
             warnings.showwarning = self._note_warning
-            stack.enter_context(np.errstate(all="warn", under="ignore", call=None))
+            stack.enter_context(np.errstate(all="warn", under="ignore"))
             stack.enter_context(_limited_depth())
             stack.enter_context(_limited_memory())
             if not self._portable:
