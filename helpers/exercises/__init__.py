@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from helpers.exercises import records
+from helpers.exercises.surface import hint, progress, solution
 from helpers.exercises.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from helpers.exercises.declaration import Exercise, Probe
     from helpers.exercises.guard import Watch
 
-__all__ = ["Verdict", "check"]
+__all__ = ["Verdict", "check", "hint", "progress", "solution"]
 
 _MISSING: Any = object()
 
@@ -52,7 +54,9 @@ def check(exercise: str, answer: Any = _MISSING) -> Verdict:
             f"that defines {declared.name} has been run."
         )
         return Verdict("error", declared.id, line, headline=line)
-    return judge(declared, answer)
+    verdict = judge(declared, answer)
+    records.note(declared.id, verdict.status)
+    return verdict
 
 
 def judge(exercise: Exercise, answer: Any) -> Verdict:

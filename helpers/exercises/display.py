@@ -1,0 +1,338 @@
+"""How verdicts, hints, solutions and progress are shown: one template, as HTML and as plain text.
+
+What is to be shown is a list of blocks; `html` and `text` render them. The HTML is made of plain
+tags and a few inline styles, which JupyterLab's sanitiser keeps. It says everything in words and
+sets no text or background colour, so it reads well in light and dark themes and aloud.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from helpers.exercises.verdict import Verdict
+
+WIDTH = 88
+
+SIGNS = {
+    "right": ("✓", "#2e9d57"),
+    "unstable": ("≈", "#c98a00"),
+    "wrong": ("✗", "#d5483f"),
+    "error": ("!", "#d5483f"),
+    "not started": ("○", "#8a8a8a"),
+}
+"""For each status a sign and the colour of the bar beside it; the word itself is always written."""
+
+
+@dataclass(frozen=True)
+class Title:
+    """What this is about: its first words are strong."""
+
+    strong: str
+    rest: str = ""
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph; `label` leads it in. What stands in backticks is code."""
+
+    body: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Code:
+    """Python code."""
+
+    source: str
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values side by side, each under its label."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; its first column names the rows."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Blocks that unfold under a summary."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+Block = Title | Paragraph | Code | Values | Table | Folded
+
+
+# --- the template ------------------------------------------------------------------------------
+
+BAR = "border-left: 4px solid {colour}; padding: 2px 0 2px 14px; margin: 4px 0;"
+LEFT = "text-align: left; vertical-align: top;"
+PRE = "margin: 0; white-space: pre-wrap;"
+
+
+def html(blocks: Sequence[Block], colour: str = "#8a8a8a") -> str:
+    """Return blocks as HTML beside a bar of that colour."""
+    inner = "\n".join(_block_html(block) for block in blocks)
+    return f'<div class="softmax-course" style="{BAR.format(colour=colour)}">\n{inner}\n</div>'
+
+
+def text(blocks: Sequence[Block]) -> str:
+    """Return blocks as plain text."""
+    return "\n".join(_block_text(block) for block in blocks)
+
+
+def _block_html(block: Block) -> str:
+    match block:
+        case Title(strong, rest):
+            return (
+                f"<p><strong>{escape(strong)}</strong>{_inline(f' · {rest}' if rest else '')}</p>"
+            )
+        case Paragraph(body, label):
+            lead = f"<strong>{escape(label)}:</strong> " if label else ""
+            return f"<p>{lead}{_inline(body)}</p>"
+        case Code(source):
+            return f"<pre>{highlighted(source)}</pre>"
+        case Values(pairs):
+            head = "".join(f'<th style="{LEFT}">{escape(label)}</th>' for label, _ in pairs)
+            cells = "".join(
+                f'<td style="{LEFT}"><pre style="{PRE}">{escape(value)}</pre></td>'
+                for _, value in pairs
+            )
+            return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{cells}</tr></tbody></table>"
+        case Table(header, rows):
+            head = "".join(f'<th style="{LEFT}">{escape(name)}</th>' for name in header)
+            body = "".join(f"<tr>{_row_html(row)}</tr>" for row in rows)
+            return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        case Folded(summary, blocks):
+            inner = "".join(_block_html(part) for part in blocks)
+            return f"<details><summary>{_inline(summary)}</summary>{inner}</details>"
+
+
+def _row_html(row: tuple[str, ...]) -> str:
+    first = f'<th scope="row" style="{LEFT}">{_inline(row[0])}</th>'
+    return first + "".join(f'<td style="{LEFT}">{_inline(cell)}</td>' for cell in row[1:])
+
+
+def _inline(words: str) -> str:
+    """Escape `words`; ``code`` between backticks becomes a tag."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(words))
+
+
+def highlighted(source: str) -> str:
+    """Return Python code with bold keywords and slanted comments: no colour that a theme hides."""
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    formatter = HtmlFormatter(style="bw", noclasses=True, nowrap=True)
+    return str(highlight(source, PythonLexer(), formatter)).rstrip("\n")
+
+
+def _block_text(block: Block) -> str:
+    match block:
+        case Title(strong, rest):
+            return f"{strong} · {rest}" if rest else strong
+        case Paragraph(body, label):
+            return _wrapped(f"{label}: {body}" if label else body)
+        case Code(source):
+            return textwrap.indent(source.rstrip("\n"), "    ")
+        case Values(pairs):
+            width = max(8, *(len(label) for label, _ in pairs)) + 2
+            return "\n".join(_labelled(label, value, width) for label, value in pairs)
+        case Table(header, rows):
+            return _table_text((header, *rows))
+        case Folded(summary, blocks):
+            return "\n".join([_wrapped(summary), textwrap.indent(text(blocks), "  ")])
+
+
+def _wrapped(words: str) -> str:
+    lines = (
+        textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
+        for line in words.split("\n")
+    )
+    return "\n".join(lines)
+
+
+def _labelled(label: str, value: str, width: int) -> str:
+    return f"  {label:<{width}}" + value.replace("\n", "\n" + " " * (width + 2))
+
+
+def _table_text(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    padded = (
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in padded)
+
+
+class Shown:
+    """Something that displays itself: as HTML in a notebook, as text elsewhere."""
+
+    colour = "#8a8a8a"
+
+    def blocks(self) -> list[Block]:
+        """Return what is shown."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return text(self.blocks())
+
+    def _repr_html_(self) -> str:
+        return html(self.blocks(), self.colour)
+
+
+# --- what is shown -----------------------------------------------------------------------------
+
+
+def verdict_blocks(verdict: Verdict) -> list[Block]:
+    """Return what a verdict shows."""
+    sign, _ = SIGNS.get(verdict.status, ("", ""))
+    about = f"exercise {verdict.exercise}"
+    if verdict.mistake:
+        about += f" · {verdict.mistake.replace('_', ' ')}"
+    blocks: list[Block] = [Title(f"{sign} {verdict.status.capitalize()}".strip(), about)]
+    headline = (verdict.headline or verdict.message).removeprefix(
+        f"{verdict.status.capitalize()}: "
+    )
+    blocks.append(Paragraph(headline[:1].upper() + headline[1:]))
+    if verdict.explanation:
+        blocks.append(Paragraph(verdict.explanation))
+    side_by_side = tuple(row for row in verdict.rows if row[0] in ("yours", "expected"))
+    above = tuple(row for row in verdict.rows if row not in side_by_side)
+    blocks += [Values((row,)) for row in above]
+    if side_by_side:
+        blocks.append(Values(side_by_side))
+    if verdict.look:
+        blocks.append(Paragraph(verdict.look, "Next"))
+    if verdict.remark:
+        blocks.append(Paragraph(verdict.remark, "Worth knowing"))
+    if verdict.notes:
+        things = "1 thing" if len(verdict.notes) == 1 else f"{len(verdict.notes)} things"
+        notes = tuple(Paragraph(note) for note in verdict.notes)
+        blocks.append(Folded(f"Also noticed: {things}", notes))
+    return blocks
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """Return a verdict as HTML."""
+    return html(verdict_blocks(verdict), SIGNS.get(verdict.status, ("", "#8a8a8a"))[1])
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Return a verdict as plain text."""
+    return text(verdict_blocks(verdict))
+
+
+class Message(Shown):
+    """A sentence to the learner, where there is nothing else to show."""
+
+    def __init__(self, title: str, body: str) -> None:
+        self.title = title
+        self.body = body
+
+    def blocks(self) -> list[Block]:
+        """Return the title and the sentence."""
+        return [Title(self.title), Paragraph(self.body)]
+
+
+@dataclass(repr=False)
+class Hint(Shown):
+    """One hint of an exercise."""
+
+    exercise: str
+    number: int
+    available: int
+    hint: str
+
+    colour = "#3b82c4"
+
+    def blocks(self) -> list[Block]:
+        """Return the hint, and how many are left."""
+        left = self.available - self.number
+        more = {
+            0: f'That was the last hint; solution("{self.exercise}") shows the solution.',
+            1: "One more hint is left.",
+        }.get(left, f"{left} more hints are left.")
+        title = Title(f"Hint {self.number} of {self.available}", f"exercise {self.exercise}")
+        return [title, Paragraph(self.hint), Paragraph(more)]
+
+
+@dataclass(repr=False)
+class Solution(Shown):
+    """The reference solution of an exercise, and why it works."""
+
+    exercise: str
+    source: str
+    reasoning: str
+
+    colour = "#3b82c4"
+
+    def blocks(self) -> list[Block]:
+        """Return the source and the reasoning."""
+        return [
+            Title("Solution", f"exercise {self.exercise}"),
+            Code(self.source),
+            Paragraph(self.reasoning, "Why"),
+        ]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One exercise as progress shows it."""
+
+    exercise: str
+    name: str
+    state: str
+    attempts: int
+    minutes: int
+
+
+@dataclass(repr=False)
+class Progress(Shown):
+    """Every notebook and its exercises: what is done, tried or open."""
+
+    notebooks: list[tuple[str, list[Standing]]]
+    remark: str = ""
+
+    colour = "#3b82c4"
+
+    def blocks(self) -> list[Block]:
+        """Return a total, and a folded table for each notebook."""
+        everything = [s for _, standings in self.notebooks for s in standings]
+        done = sum(s.state == "done" for s in everything)
+        blocks: list[Block] = [
+            Title("Your progress", f"{done} of {len(everything)} exercises done")
+        ]
+        if self.remark:
+            blocks.append(Paragraph(self.remark))
+        return blocks + [_notebook(title, standings) for title, standings in self.notebooks]
+
+
+def _notebook(title: str, standings: list[Standing]) -> Folded:
+    done = sum(s.state == "done" for s in standings)
+    tried = sum(s.state == "tried" for s in standings)
+    left = sum(s.minutes for s in standings if s.state != "done")
+    counts = f"{done} of {len(standings)} done"
+    counts += f", {tried} tried" if tried else ""
+    counts += f", about {left} minutes left" if left else ""
+    rows = tuple(
+        (s.exercise, s.name, s.state, str(s.attempts) if s.attempts else "–") for s in standings
+    )
+    table = Table(("exercise", "name", "state", "attempts"), rows)
+    return Folded(f"{title}: {counts}", (table,))
