@@ -67,8 +67,7 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
         return wording.not_started(exercise)
     checking.expected_outcomes(exercise)  # before the clock runs
     with guard.watch(exercise.time_limit) as watch:
-        verdict = _judge_guarded(exercise, answer, watch)
-    return verdict
+        return _judge_guarded(exercise, answer, watch)
 
 
 def _judge_guarded(exercise: Exercise, answer: Any, watch: Watch) -> Verdict:
