@@ -137,10 +137,11 @@ def shift_only_below(x):
 
 @softmax_stable.mistake(
     "the logits are divided by their maximum, not shifted by it: that changes the distances "
-    "between them, and so the result. Subtract."
+    "between them, and so the result. Subtract.",
+    of=(np.asarray, np.abs),
 )
-def divides_by_the_maximum(x):
-    e = np.exp(x / np.max(x, axis=-1, keepdims=True))
+def divides_by_the_maximum(x, *, of):
+    e = np.exp(x / np.max(of(x), axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
@@ -178,6 +179,49 @@ def first_logit_as_shift(x):
 def largest_magnitude_as_shift(x):
     e = np.exp(x - np.max(np.abs(x), axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the shift is made only if a logit is large: a row far below 0 still gives 0/0. "
+    "Shift always; it costs nothing.",
+    limit=(0.0, 10.0, 50.0, 88.0, 100.0, 500.0, 600.0, 700.0, 709.0),
+)
+def shifts_only_if_large(x, *, limit):
+    if np.max(x) > limit:
+        x = x - np.max(x, axis=-1, keepdims=True)
+    e = np.exp(x)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the logits are rounded to a smaller format first: the result has only that format's digits. "
+    "Compute in the format of x.",
+    dtype=(np.float32, np.float16),
+    back=(True, False),
+)
+def computes_in_a_smaller_format(x, *, dtype, back):
+    narrow = np.asarray(x, dtype=dtype)
+    e = np.exp(narrow - np.max(narrow, axis=-1, keepdims=True))
+    p = e / e.sum(axis=-1, keepdims=True)
+    return p.astype(np.float64) if back else p
+
+
+@softmax_stable.mistake(
+    "the log of the sum was added to the maximum first: in m + log(sum) a large m swallows digits of "
+    "the log. Divide by the sum instead."
+)
+def log_absorbed_by_the_maximum(x):
+    m = np.max(x, axis=-1, keepdims=True)
+    return np.exp(x - (m + np.log(np.exp(x - m).sum(axis=-1, keepdims=True))))
+
+
+@softmax_stable.mistake(
+    "differences of all pairs are taken: with an entry of -inf, -inf - (-inf) is NaN, and exp of a "
+    "large difference overflows. Subtract the maximum alone."
+)
+def differences_of_pairs(x):
+    x = np.asarray(x)
+    return 1 / np.exp(x[..., None, :] - x[..., :, None]).sum(axis=-1)
 
 
 @softmax_stable.mistake(
@@ -254,12 +298,13 @@ def epsilon_in_the_denominator(x, *, epsilon, shifted):
     "NaN and inf are replaced afterwards: the row looks clean, but its probabilities are gone. "
     "Keep the overflow from happening: subtract each row's maximum.",
     where=("result", "exp"),
+    nan=(0.0, 1.0),
 )
-def nan_to_num_over_an_unshifted_form(x, *, where):
+def nan_to_num_over_an_unshifted_form(x, *, where, nan):
     e = np.exp(x)
     if where == "exp":
         e = np.nan_to_num(e)
-    return np.nan_to_num(e / e.sum(axis=-1, keepdims=True))
+    return np.nan_to_num(e / e.sum(axis=-1, keepdims=True), nan=nan)
 
 
 @softmax_stable.mistake(
@@ -401,6 +446,24 @@ def transposes_everything(x, axis):
 )
 def negative_is_last(x, axis):
     axis = -1 if axis < 0 else axis
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_axis.mistake(
+    "moveaxis has its source and destination exchanged: for two axes that is the same, for three "
+    "it is not. Move axis to -1, and afterwards -1 to axis."
+)
+def moved_the_wrong_way(x, axis):
+    return np.moveaxis(_softmax_last(np.moveaxis(x, -1, axis)), axis, -1)
+
+
+@softmax_axis.mistake(
+    "the sign of a negative axis is dropped: -1 is the last axis, not axis 1. "
+    "NumPy understands negative axes itself, so pass axis on unchanged."
+)
+def sign_dropped(x, axis):
+    axis = abs(axis) % np.ndim(x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
@@ -654,7 +717,6 @@ _LOWEST = float(np.finfo(np.float64).min)
     ],
     truth=_masked_softmax_truth,
     relative=_spread_of_kept,
-    library=("softmax", "log_softmax", "logsumexp", "Softmax", "LogSoftmax", "MaskedArray"),
     remark="-inf is the one fill that no finite logit can reach: exp(-inf - m) is exactly 0.",
 )
 def masked_softmax(x, mask):
@@ -796,6 +858,41 @@ def inf_times_zero(x, mask):
 )
 def without_a_shift(x, mask):
     e = np.where(mask, np.exp(x), 0)
+    total = e.sum(axis=-1, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+@masked_softmax.mistake(
+    "an epsilon in the denominator guards the fully masked row: it also changes the digits of all "
+    "others. Replace the denominator only where it is 0.",
+    epsilon=(1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5),
+)
+def epsilon_for_fully_masked_rows(x, mask, *, epsilon):
+    kept = np.where(mask, x, -np.inf)
+    top = np.max(kept, axis=-1, keepdims=True)
+    e = np.exp(kept - np.where(np.isfinite(top), top, 0))
+    return e / (e.sum(axis=-1, keepdims=True) + epsilon)
+
+
+@masked_softmax.mistake(
+    "one maximum is subtracted from the whole batch: a row far below it vanishes and looks fully "
+    "masked. Take each row's own maximum."
+)
+def one_maximum_for_the_batch(x, mask):
+    kept = np.where(mask, x, -np.inf)
+    e = np.exp(kept - (np.max(kept) if mask.any() else 0))
+    total = e.sum(axis=-1, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+@masked_softmax.mistake(
+    "the argument was changed in place: the values are right, but the caller's logits are gone. "
+    "Use np.where(mask, x, -np.inf), which makes a new array."
+)
+def writes_into_the_logits(x, mask):
+    x[~mask] = -np.inf
+    top = np.max(x, axis=-1, keepdims=True)
+    e = np.exp(x - np.where(np.isfinite(top), top, 0))
     total = e.sum(axis=-1, keepdims=True)
     return e / np.where(total == 0, 1, total)
 

@@ -103,6 +103,8 @@ def sixteen_bit_formats_swapped():
         (745, 103, 17, 92),
         (-708, -87, -9, -87),
         (-744, -103, -16, -92),
+        (-745, -103, -16, -92),
+        (745, 103, 16, 92),
         (-745, -103, -17, -92),
         (-745, -104, -17, -92),
         (-745, -104, -17, -93),
@@ -128,6 +130,27 @@ def off_by_one(*, by):
 )
 def rounded_to_nearest(*, bfloat16):
     return {"float64": 710, "float32": 89, "float16": 11, "bfloat16": bfloat16}
+
+
+@answer_2_1.mistake(
+    "float16's limit was rounded up: log(65504) is 11.09, and exp(12) is already infinite there. "
+    "Round down."
+)
+def float16_rounded_up():
+    return {"float64": 709, "float32": 88, "float16": 12, "bfloat16": 88}
+
+
+@answer_2_1.mistake(
+    "these are the logarithms themselves: the largest *integer* below each of them is asked. "
+    "Round down, with math.floor."
+)
+def not_rounded():
+    return {
+        "float64": math.log(float(np.finfo(np.float64).max)),
+        "float32": math.log(float(np.finfo(np.float32).max)),
+        "float16": math.log(float(np.finfo(np.float16).max)),
+        "bfloat16": math.log((2 - 2**-7) * 2.0**127),
+    }
 
 
 @answer_2_1.mistake(
@@ -225,12 +248,14 @@ def left_in_float64(dtype):
 
 
 @last_finite.mistake(
-    "the same number comes back for every format: one limit is hard-coded. "
+    "the same number comes back for every format (or is only rounded to it): one limit is "
+    "hard-coded. "
     "Ask np.finfo(dtype) for the format's own largest number.",
-    limit=(709.782712893384, 88.72283172607422, 88.72283935546875, 11.0859375, 11.09375),
+    limit=(709.782712893384, 88.72283172607422, 88.72283935546875, 88.72283, 11.0859375, 11.09375),
+    cast=(False, True),
 )
-def hard_coded(dtype, *, limit):
-    return np.float64(limit)
+def hard_coded(dtype, *, limit, cast):
+    return dtype(limit) if cast else np.float64(limit)
 
 
 @last_finite.mistake(
@@ -254,6 +279,23 @@ def one_step_too_low(dtype):
 )
 def last_integer(dtype):
     return dtype(np.floor(np.log(float(np.finfo(dtype).max))))
+
+
+@last_finite.mistake(
+    "this is the logarithm of the smallest number: it says where exp underflows. "
+    "Take the logarithm of the largest.",
+    smallest=("smallest_normal", "smallest_subnormal"),
+)
+def log_of_the_smallest(dtype, *, smallest):
+    return np.log(getattr(np.finfo(dtype), smallest))
+
+
+@last_finite.mistake(
+    "the logarithm has another base: exp belongs to the natural logarithm, np.log.",
+    log=(np.log2, np.log10),
+)
+def logarithm_of_another_base(dtype, *, log):
+    return log(np.finfo(dtype).max)
 
 
 @last_finite.mistake(
@@ -366,10 +408,13 @@ def looks_at_the_minimum(x, *, first):
 
 @diagnose.mistake(
     "the answers are right, but NumPy prints a RuntimeWarning: the overflow is expected here. "
-    "Put the exp and the sum inside np.errstate(over='ignore')."
+    "Put the exp and the sum inside np.errstate(over='ignore').",
+    silent=("nothing", "exp"),
 )
-def warns(x):
-    total = np.exp(x).sum()
+def warns(x, *, silent):
+    with np.errstate(over="ignore" if silent == "exp" else "warn"):
+        terms = np.exp(x)
+    total = terms.sum()
     if np.isinf(total):
         return "overflow"
     return "underflow" if total == 0 else "fine"
@@ -383,6 +428,28 @@ def compares_with_709(x):
     if np.max(x) > 709:
         return "overflow"
     return "underflow" if np.max(x) < -745.2 else "fine"
+
+
+@diagnose.mistake(
+    "subnormal exponentials are called 0: exp(-740) is small and has few digits, but it is not 0, "
+    "and nor is the sum. Test whether the sum is 0."
+)
+def subnormal_taken_for_zero(x):
+    with np.errstate(all="ignore"):
+        total = np.exp(x).sum()
+    if np.isinf(total):
+        return "overflow"
+    return "underflow" if total < np.finfo(np.float64).smallest_normal else "fine"
+
+
+@diagnose.mistake(
+    "every NaN in the result is called underflow: inf/inf is NaN as well. "
+    "Look at the denominator instead: is it inf, or 0?"
+)
+def every_nan_is_underflow(x):
+    with np.errstate(all="ignore"):
+        p = np.exp(x) / np.exp(x).sum()
+    return "underflow" if np.isnan(p).any() else "fine"
 
 
 @diagnose.mistake(
@@ -464,6 +531,7 @@ _rng = np.random.default_rng(2)
         extreme(np.full(20_000, 0.3), note="20 000 probabilities: 0 in long double too"),
     ],
     truth=_log_likelihood_exactly,
+    relative=len,  # a plain loop may lose one rounding a term
     quiet=True,
     remark="scipy.special.xlogy and np.log(p, where=p > 0, out=…) avoid the warning as well.",
 )
@@ -522,7 +590,7 @@ def adds_an_epsilon(p, *, epsilon):
 @log_likelihood.mistake(
     "the probabilities are clipped from below: a probability of 0 then gives a number that depends "
     "on the clip alone, and smaller ones are changed.",
-    floor=(1e-16, 1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6),
+    floor=(float(np.finfo(np.float64).tiny), 1e-16, 1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6),
 )
 def clips_from_below(p, *, floor):
     return np.log(np.maximum(p, floor)).sum()
@@ -542,6 +610,15 @@ def warns_at_zero(p):
 )
 def leaves_zeros_out(p):
     return np.log(p[p > 0]).sum()
+
+
+@log_likelihood.mistake(
+    "the -inf of a probability of 0 is replaced by a large finite number: -inf is the right answer "
+    "there. Leave out nan_to_num."
+)
+def replaces_minus_infinity(p):
+    with np.errstate(divide="ignore"):
+        return np.nan_to_num(np.log(p)).sum()
 
 
 @log_likelihood.mistake(
