@@ -207,8 +207,8 @@ def computes_in_a_smaller_format(x, *, dtype, back):
 
 
 @softmax_stable.mistake(
-    "the log of the sum was added to the maximum first: in m + log(sum) a large m swallows digits of "
-    "the log. Divide by the sum instead."
+    "the log of the sum was added to the maximum first: in m + log(sum) a large m swallows digits "
+    "of the log. Divide by the sum instead."
 )
 def log_absorbed_by_the_maximum(x):
     m = np.max(x, axis=-1, keepdims=True)
@@ -593,10 +593,11 @@ def only_the_maximum():
 
 @answer_3_3.mistake(
     "max + 800 is in the set: no exp overflows there, but the largest term, exp(-800), is 0, and "
-    "so is the sum."
+    "so is the sum.",
+    below=(("max - 600",), ()),
 )
-def nothing_underflows():
-    return {"max", "max - 600", "max + 600", "max + 800"}
+def nothing_underflows(*, below):
+    return {"max", "max + 600", "max + 800", *below}
 
 
 @answer_3_3.mistake(

@@ -10,7 +10,7 @@ from helpers.exercises.declaration import exercise, extreme, ordinary
 
 
 def _integer_limits():
-    """The largest k with exp(k) below half an ulp past the format's maximum, in exact arithmetic."""
+    """The largest k with exp(k) below half an ulp past the format's maximum, exactly."""
     import mpmath
 
     # name: (bits of the significand, largest exponent of two)
