@@ -376,7 +376,7 @@ def negative_label_indexes(logits, labels):
 
 
 @cross_entropy.mistake(
-    "exp was taken of the raw logits: it overflows above 709 and vanishes below −745. "
+    "The exp was taken of the raw logits: it overflows above 709 and vanishes below −745. "
     "Subtract each row's maximum first.",
     checked=(True, False),
 )
@@ -531,7 +531,7 @@ smooth_labels.reasoning(
 
 
 @smooth_labels.mistake(
-    "ε was shared among the n − 1 other classes. That is the other convention, and the label then "
+    "You shared ε among the n − 1 other classes. That is the other convention, and the label then "
     "gets 1 − ε; PyTorch shares ε among all n, the label included: 1 − ε + ε/n."
 )
 def shared_among_the_others(labels, n, eps):
@@ -564,7 +564,7 @@ def not_smoothed(labels, n, eps):
     return np.eye(n)[labels]
 
 
-@smooth_labels.mistake("ε was added to every class, not ε/n: the rows sum to more than 1.")
+@smooth_labels.mistake("Every class got ε added, not ε/n: the rows sum to more than 1.")
 def epsilon_not_shared(labels, n, eps):
     return (1 - eps) * np.eye(n)[labels] + eps
 
@@ -650,7 +650,8 @@ def zero(n):
 
 
 @double_softmax_floor.mistake(
-    "ln n is the loss of a model that knows nothing: uniform p. The best p is one-hot at the label."
+    "That is ln n, the loss of a model that knows nothing: uniform p. The best p is one-hot "
+    "at the label."
 )
 def loss_of_the_uniform_guess(n):
     return np.log(n)
@@ -662,7 +663,8 @@ def ten_classes_only(n):
 
 
 @double_softmax_floor.mistake(
-    "ln(e + n − 1) is the loss when p is one-hot at a *wrong* class, the ceiling; or the label's "
+    "That is ln(e + n − 1), the loss when p is one-hot at a wrong class, the ceiling; or the "
+    "label's "
     "own logit, 1, was not subtracted."
 )
 def ceiling_instead(n):
@@ -677,7 +679,8 @@ def n_zeros(n):
 
 
 @double_softmax_floor.mistake(
-    "e stands on the wrong side: the label's term is e, the others' are 1 each: ln((e + n − 1)/e)."
+    "The e stands on the wrong side: the label's term is e, the others' are 1 each: ln((e + "
+    "n − 1)/e)."
 )
 def e_upside_down(n):
     return np.log(1 + (n - 1) * np.e)
@@ -784,7 +787,7 @@ soft_cross_entropy.reasoning(
 
 
 @soft_cross_entropy.mistake(
-    "0 · inf is NaN: where q is 0 and the logit −inf, the product has no value. Replace log p "
+    "The product 0 · inf is NaN: where q is 0 and the logit −inf, it has no value. Replace log p "
     "there before multiplying: `np.where(q > 0, log_p, 0)`."
 )
 def zero_times_infinity(logits, q):
@@ -865,7 +868,7 @@ def floor_under_the_probabilities(logits, q, *, epsilon, clip):
 
 
 @soft_cross_entropy.mistake(
-    "exp was taken of the raw logits: subtract each row's maximum first.", careful=(True, False)
+    "The exp was taken of the raw logits: subtract each row's maximum first.", careful=(True, False)
 )
 def raw_exponentials(logits, q, *, careful):
     log_p = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))

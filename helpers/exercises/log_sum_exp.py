@@ -279,7 +279,7 @@ lse_bounds.reasoning(
 
 
 @lse_bounds.mistake(
-    "N was taken from the wrong axis: log of the batch size was added. "
+    "You took n from the wrong axis: log of the batch size was added. "
     "The number of classes is the length of the last axis, x.shape[-1]."
 )
 def n_of_the_batch(x):
@@ -288,7 +288,7 @@ def n_of_the_batch(x):
 
 
 @lse_bounds.mistake(
-    "N was taken as the number of all entries, x.size, instead of the classes in one row, "
+    "You took n as the number of all entries, x.size, instead of the classes in one row, "
     "x.shape[-1]."
 )
 def n_of_everything(x):
@@ -312,7 +312,7 @@ def bounds_swapped(x):
 
 
 @lse_bounds.mistake(
-    "N itself was added, not its log: the bound of the sum is n · exp(m), and its log m + log n."
+    "You added n itself, not its log: the bound of the sum is n · exp(m), and its log m + log n."
 )
 def n_without_log(x):
     m = np.max(x, axis=-1)
@@ -440,7 +440,7 @@ def softmax_weighted_mean(x, alpha):
 
 
 @smooth_max.mistake(
-    "α x is formed before the shift and can overflow to inf, and inf - inf is NaN. "
+    "The product α x is formed before the shift and can overflow to inf, and inf - inf is NaN. "
     "Subtract the maximum from x first: α (x - m)."
 )
 def product_overflows(x, alpha):
@@ -458,7 +458,8 @@ def no_shift(x, alpha):
 
 
 @smooth_max.mistake(
-    "α is missing inside exp: LSE(x)/α was computed. The exponent is α x, shifted: α (x - m)."
+    "The factor α is missing inside exp: LSE(x)/α was computed. The exponent is α x, "
+    "shifted: α (x - m)."
 )
 def alpha_only_outside(x, alpha):
     m = np.max(x, axis=-1, keepdims=True)
@@ -466,7 +467,7 @@ def alpha_only_outside(x, alpha):
 
 
 @smooth_max.mistake(
-    "α was used the other way round, as a temperature: α · log Σ exp(x/α). "
+    "You used α the other way round, as a temperature: α · log Σ exp(x/α). "
     "Here a large α must be sharp: multiply inside, divide outside."
 )
 def alpha_as_temperature(x, alpha):
@@ -484,7 +485,7 @@ def shift_not_scaled(x, alpha):
 
 
 @smooth_max.mistake(
-    "M was divided by α as well: exp(α m) leaves the log as α m, and 1/α makes it m, not m/α."
+    "You divided m by α as well: exp(α m) leaves the log as α m, and 1/α makes it m, not m/α."
 )
 def maximum_divided_by_alpha(x, alpha):
     m = np.max(x, axis=-1, keepdims=True)
@@ -628,7 +629,7 @@ def returns_the_lse(x, *, keepdims):
 
 
 @log_softmax.mistake(
-    "M + log Σ was added up first: a large m absorbs the log, and x minus it has lost its "
+    "The sum m + log Σ was formed first: a large m absorbs the log, and x minus it has lost its "
     "digits. Subtract m from x first: (x - m) - log Σ exp(x - m)."
 )
 def maximum_absorbs_the_log(x):
@@ -785,7 +786,7 @@ logsumexp_precise.reasoning(
 
 
 @logsumexp_precise.mistake(
-    "1 + tiny rounds to 1, and log 1 is 0: the digits are gone before the log. Leave the "
+    "The sum 1 + tiny rounds to 1, and log 1 is 0: the digits are gone before the log. Leave the "
     "maximum's own term out of the sum, and let np.log1p add the 1."
 )
 def one_plus_tiny(x):
@@ -836,7 +837,8 @@ def first_taken_for_maximum(x):
 
 
 @logsumexp_precise.mistake(
-    "M plus the sum of the others: log(1 + t) is close to t only while t is tiny. Use np.log1p."
+    "That is m plus the sum of the others: log(1 + t) is close to t only while t is tiny. "
+    "Use np.log1p."
 )
 def log_left_out(x):
     k = np.argmax(x)
@@ -942,7 +944,7 @@ def divided_by_n_outside(x):
 
 
 @log_mean_exp.mistake(
-    "Log of the wrong number was subtracted: n is the length of the last axis, x.shape[-1].",
+    "The log of the wrong number was subtracted: n is the length of the last axis, x.shape[-1].",
     count=(np.size, len),
 )
 def wrong_n(x, *, count):
@@ -950,7 +952,7 @@ def wrong_n(x, *, count):
     return m[..., 0] + np.log(np.sum(np.exp(x - m), axis=-1)) - np.log(count(x))
 
 
-@log_mean_exp.mistake("Log n was added; dividing by n means subtracting it.")
+@log_mean_exp.mistake("You added log n; dividing by n means subtracting it.")
 def log_n_added(x):
     m = np.max(x, axis=-1, keepdims=True)
     return m[..., 0] + np.log(np.sum(np.exp(x - m), axis=-1)) + np.log(np.shape(x)[-1])
