@@ -23,7 +23,7 @@ __all__ = ["Verdict", "check", "hint", "progress", "solution"]
 _MISSING: Any = object()
 
 
-def check(exercise: str, answer: Any = _MISSING) -> Verdict:
+def check(exercise: str = "", answer: Any = _MISSING) -> Verdict:
     """Judge an answer to an exercise.
 
     It never raises, and writes nothing: whatever the answer does becomes a verdict.
@@ -47,7 +47,8 @@ def check(exercise: str, answer: Any = _MISSING) -> Verdict:
     """
     declared = _find(exercise)
     if isinstance(declared, str):
-        return Verdict("error", str(exercise), declared, headline=declared)
+        name = exercise if isinstance(exercise, str) else ""
+        return Verdict("error", name, declared, headline=declared)
     if answer is _MISSING:
         line = (
             f"check needs your answer too: check({declared.id!r}, {declared.name}), once the cell "
@@ -61,19 +62,22 @@ def check(exercise: str, answer: Any = _MISSING) -> Verdict:
 
 def judge(exercise: Exercise, answer: Any) -> Verdict:
     """Judge an answer to a declared exercise."""
-    from helpers.exercises import answers, checking, guard, wording
+    from helpers.exercises import checking, guard, wording
 
-    if answers.is_stub(answer):
-        return wording.not_started(exercise)
     checking.expected_outcomes(exercise)  # before the clock runs
-    with guard.watch(exercise.time_limit) as watch:
-        return _judge_guarded(exercise, answer, watch)
+    try:
+        with guard.watch(exercise.time_limit) as watch:
+            return _judge_guarded(exercise, answer, watch)
+    except Exception as error:  # an answer that none of this foresaw
+        return wording.beyond_judging(exercise, error)
 
 
 def _judge_guarded(exercise: Exercise, answer: Any, watch: Watch) -> Verdict:
     from helpers.exercises import answers, checking, wording
     from helpers.exercises.diagnosis import diagnose
 
+    if answers.is_stub(answer):
+        return wording.not_started(exercise)
     unfit = wording.unfit(exercise, answer)
     if unfit is not None:
         return unfit
@@ -122,9 +126,10 @@ def _find(identifier: Any) -> Exercise | str:
             f'Exercises are named by strings: write "{identifier}" in quotes '
             "(3.1 and 3.10 are the same number, but two exercises)."
         )
+    given = repr(identifier) if isinstance(identifier, str) else "of another type than a string"
     sets = sorted({int(name.partition(".")[0]) for name in exercises})
     return (
-        f"There is no exercise {identifier!r}: an ID is the notebook's number, a dot and a running "
+        f"There is no exercise {given}: an ID is the notebook's number, a dot and a running "
         f'number, such as "3.1", for the notebooks {sets[0]} to {sets[-1]}.'
     )
 

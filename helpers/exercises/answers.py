@@ -26,8 +26,8 @@ def underlying(answer: Any) -> FunctionType | None:
         answer = answer.func
     if isinstance(answer, MethodType):
         answer = answer.__func__
-    if not isinstance(answer, FunctionType) and not isinstance(answer, type):
-        answer = getattr(type(answer), "__call__", None)
+    if not isinstance(answer, FunctionType | type):
+        answer = inspect.getattr_static(type(answer), "__call__", None)
     return answer if isinstance(answer, FunctionType) else None
 
 
@@ -118,7 +118,7 @@ def _named(
         return None
     value = scope.get(name)
     if _is_library(value, wanted):
-        return str(value.__name__)
+        return str(getattr(value, "__name__", name))
     if isinstance(value, FunctionType) and not _foreign(value):
         return _search(value, wanted, seen)
     return None

@@ -22,7 +22,7 @@ ARITHMETIC = (OverflowError, ZeroDivisionError, FloatingPointError)
 Call = Callable[[Callable[..., Any], tuple[Any, ...]], Any]
 
 
-class Unusable(Exception):
+class Unusable(Exception):  # noqa: N818
     """A result that cannot be compared; the message says what came back."""
 
 
@@ -61,6 +61,7 @@ class Findings:
     outcomes: list[Outcome] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     tensors: bool = False
+    any_ordinary: bool = True
 
     @property
     def status(self) -> str:
@@ -69,9 +70,8 @@ class Findings:
             return "right"
         if all(failure.raised for failure in self.failures):
             return "error"
-        if all(failure.probe.extreme for failure in self.failures):
-            return "unstable"
-        return "wrong"
+        unstable = self.any_ordinary and all(failure.probe.extreme for failure in self.failures)
+        return "unstable" if unstable else "wrong"
 
 
 # --- calling -----------------------------------------------------------------------------------
@@ -145,7 +145,9 @@ def _canonical(exercise: Exercise, value: Any, probe: Probe) -> tuple[Any, Excep
         with np.errstate(all="ignore"):
             return settled(exercise.canonical(value, *map(fresh, probe.arguments))), None
     except Exception as error:
-        return None, Unusable(f"{shown_type(value)} came back, which is not what was asked: {error}")
+        return None, Unusable(
+            f"{shown_type(value)} came back, which is not what was asked: {error}"
+        )
 
 
 def settled(value: Any) -> Any:
@@ -192,7 +194,9 @@ def _from_tensor(tensor: Any) -> Any:
 
 
 def _from_list(values: list[Any]) -> Any:
-    parts = [settled(part) if isinstance(part, list) or _is_tensor(part) else part for part in values]
+    parts = [
+        settled(part) if isinstance(part, list) or _is_tensor(part) else part for part in values
+    ]
     if any(isinstance(part, str) for part in parts):
         return tuple(parts)
     try:
@@ -249,19 +253,20 @@ def examine(
     call: Call = directly,
 ) -> Findings:
     """Run an answer on every probe and compare each outcome with the reference's."""
-    findings = Findings(tensors=tensors)
+    any_ordinary = not all(probe.extreme for probe in exercise.probes)
+    findings = Findings(tensors=tensors, any_ordinary=any_ordinary)
     for probe, expected in zip(exercise.probes, expected_outcomes(exercise), strict=True):
         prepare = as_tensor if tensors else fresh
         outcome = run(function, probe, exercise, prepare=prepare, call=call)
         findings.outcomes.append(outcome)
-        failure = compare(exercise, probe, outcome, expected, tensors=tensors)
+        failure = compare(exercise, probe, outcome, expected)
         if failure is not None:
             findings.failures.append(failure)
     return findings
 
 
 def compare(
-    exercise: Exercise, probe: Probe, outcome: Outcome, expected: Outcome, *, tensors: bool = False
+    exercise: Exercise, probe: Probe, outcome: Outcome, expected: Outcome
 ) -> Failure | None:
     """Return how an outcome differs from the expected one, or None where it is right."""
 
@@ -272,15 +277,15 @@ def compare(
         if isinstance(outcome.error, probe.raises):
             return None
         wanted = error_names(probe.raises)
-        got = "nothing was raised" if outcome.error is None else type(outcome.error).__name__
-        return failure("raises", f"{wanted} should have been raised; {got} came")
+        got = "nothing" if outcome.error is None else type(outcome.error).__name__
+        return failure("raises", f"{wanted} should have been raised, and {got} was")
     if isinstance(outcome.error, Unusable):
         return failure("type", str(outcome.error))
     if outcome.error is not None:
         return failure("error", f"{type(outcome.error).__name__}: {outcome.error}")
     if outcome.value is None:
         return failure("nothing", "nothing was returned (None)")
-    problem = difference(exercise, probe, outcome.value, expected.value, tensors=tensors)
+    problem = difference(exercise, probe, outcome.value, expected.value)
     if problem is not None:
         return failure(*problem)
     if outcome.modified:
@@ -305,16 +310,14 @@ def argument_names(exercise: Exercise, positions: tuple[int, ...]) -> str:
 Problem = tuple[str, str, tuple[int, ...] | None]
 
 
-def difference(
-    exercise: Exercise, probe: Probe, value: Any, expected: Any, *, tensors: bool = False
-) -> Problem | None:
+def difference(exercise: Exercise, probe: Probe, value: Any, expected: Any) -> Problem | None:
     """Return kind, reason and place of the first difference between two settled values."""
     if isinstance(expected, np.ndarray):
-        return _array_difference(exercise, probe, value, expected, tensors)
+        return _array_difference(exercise, probe, value, expected)
     if isinstance(expected, dict):
         return _mapping_difference(exercise, probe, value, expected)
     if isinstance(expected, tuple) and not isinstance(value, str | dict):
-        return _tuple_difference(exercise, probe, value, expected, tensors)
+        return _tuple_difference(exercise, probe, value, expected)
     if isinstance(expected, frozenset):
         same = isinstance(value, frozenset | tuple) and frozenset(value) == expected
     else:
@@ -339,21 +342,22 @@ def _mapping_difference(
 
 
 def _tuple_difference(
-    exercise: Exercise, probe: Probe, value: Any, expected: tuple[Any, ...], tensors: bool
+    exercise: Exercise, probe: Probe, value: Any, expected: tuple[Any, ...]
 ) -> Problem | None:
-    if not isinstance(value, tuple | np.ndarray) or np.ndim(value) == 0 and value == ():
+    if not isinstance(value, tuple | np.ndarray):
         return "type", f"{shown_type(value)} came back; a tuple was asked", None
-    if len(np.atleast_1d(value) if isinstance(value, np.ndarray) else value) != len(expected):
-        return "shape", f"{len(expected)} results were asked", None
+    count = 1 if isinstance(value, np.ndarray) and value.ndim == 0 else len(value)
+    if count != len(expected):
+        return "shape", f"{count} result(s) instead of {len(expected)}", None
     for i, part in enumerate(expected):
-        problem = difference(exercise, probe, value[i], part, tensors=tensors)
+        problem = difference(exercise, probe, value[i], part)
         if problem is not None:
             return problem[0], f"in result {i + 1} of {len(expected)}: {problem[1]}", None
     return None
 
 
 def _array_difference(
-    exercise: Exercise, probe: Probe, value: Any, expected: np.ndarray, tensors: bool
+    exercise: Exercise, probe: Probe, value: Any, expected: np.ndarray
 ) -> Problem | None:
     value = as_numbers(value)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
@@ -361,7 +365,7 @@ def _array_difference(
         return "type", f"{kind} came back; real numbers were asked", None
     if value.shape != expected.shape:
         return "shape", f"shape {value.shape} instead of {expected.shape}", None
-    needed = 4 if tensors and narrowest(probe) == 8 else narrowest(probe)
+    needed = narrowest(probe)
     if value.dtype.kind == "f" and value.dtype.itemsize < needed and expected.dtype.kind == "f":
         return "dtype", f"{value.dtype} instead of float{8 * needed}", None
     close = closeness(exercise, probe, value, expected)
@@ -382,19 +386,27 @@ def as_numbers(value: Any) -> Any:
 
 
 def narrowest(probe: Probe) -> int:
-    """Return the bytes a floating result needs: those of the narrowest float array passed."""
+    """Return the bytes a floating result needs: those of the narrowest float array passed.
+
+    Where only integers are, PyTorch's float32 is taken too.
+    """
     sizes = [
         a.dtype.itemsize
         for a in probe.arguments
         if isinstance(a, np.ndarray | np.generic) and a.dtype.kind == "f"
     ]
-    return min(sizes, default=8)
+    integers = any(isinstance(a, np.ndarray) and a.ndim > 0 for a in probe.arguments)
+    return min(sizes, default=4 if integers else 8)
+
+
+def _has_floats(probe: Probe) -> bool:
+    return any(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in probe.arguments)
 
 
 def closeness(exercise: Exercise, probe: Probe, value: np.ndarray, expected: Any) -> Any:
     """Return elementwise whether `value` is as near to `expected` as rounding allows."""
     with np.errstate(all="ignore"):
-        coarse = [np.dtype(f"f{narrowest(probe)}")]
+        coarse = [np.dtype(f"f{narrowest(probe)}")] if _has_floats(probe) else [np.dtype("f8")]
         coarse += [value.dtype] if value.dtype.kind == "f" else []
         info = max((np.finfo(dtype) for dtype in coarse), key=lambda info: info.eps)
         target = expected.astype(value.dtype if value.dtype.kind == "f" else np.float64)

@@ -1,4 +1,4 @@
-"""How an exercise is declared: a reference solution, its probes, its hints, the wrong answers people give.
+"""How an exercise is declared: its reference solution, its probes, hints and wrong answers.
 
 From one declaration follow the check, the diagnosis, the solution and the tests; `definition.py`
 shows how it looks. Nothing is computed when a declaration is imported.
@@ -91,6 +91,7 @@ class Exercise:
     reasoning_text: str = ""
 
     def __call__(self, *arguments: Any) -> Any:
+        """Call the reference solution."""
         return self.reference(*arguments)
 
     @property
@@ -128,9 +129,7 @@ class Exercise:
         """Declare why the solution works, shown under its source."""
         self.reasoning_text = text
 
-    def mistake(
-        self, sentence: str, **constants: Sequence[Any]
-    ) -> Callable[[Function], Function]:
+    def mistake(self, sentence: str, **constants: Sequence[Any]) -> Callable[[Function], Function]:
         """Declare the decorated function as a wrong answer of this exercise.
 
         Its name is the mistake's name; `sentence` explains it and says what to look at. Free

@@ -8,70 +8,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from helpers.exercises.checking import (
-    ARITHMETIC,
-    Failure,
-    Findings,
-    Outcome,
-    Unusable,
-    argument_names,
-    as_numbers,
-    closeness,
-    difference,
-    expected_outcomes,
-    run,
+from helpers.exercises.cases import (
+    Case,
+    Diagnosis,
+    agree,
+    cases_of,
+    failing_first,
+    is_real,
+    member_outcome,
+    members,
+    refused_to_write,
+    same_values,
+    sentence,
 )
-from helpers.exercises.declaration import Exercise, Mistake, Probe
-
-MOST_PRODUCTS = 1500  # pairs of family members that are tried
-
-Again = Callable[[Probe], Outcome]
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The cause of a wrong answer, and one thing to look at next."""
-
-    explanation: str = ""
-    look: str = ""
-    mistake: str | None = None
-
-
-@dataclass(frozen=True)
-class Case:
-    """One float64 probe: what the answer did and what was expected."""
-
-    exercise: Exercise
-    index: int
-    probe: Probe
-    mine: Outcome
-    expected: Outcome
-    failure: Failure | None
-
-    @property
-    def numeric(self) -> bool:
-        """Whether both sides are numbers that can be compared entry by entry."""
-        return _is_real(self.mine.value) and _is_real(self.expected.value)
-
-
-def _is_real(value: Any) -> bool:
-    return isinstance(as_numbers(value), np.ndarray) and as_numbers(value).dtype.kind in "biuf"
-
-
-def cases_of(exercise: Exercise, findings: Findings) -> list[Case]:
-    """Return outcome, expectation and failure of each float64 probe."""
-    failures = {id(failure.probe): failure for failure in findings.failures}
-    expected = expected_outcomes(exercise)
-    return [
-        Case(exercise, i, probe, findings.outcomes[i], expected[i], failures.get(id(probe)))
-        for i, probe in enumerate(exercise.probes)
-        if probe.double and i < len(findings.outcomes)
-    ]
+from helpers.exercises.checking import Findings, Outcome, argument_names, as_numbers
+from helpers.exercises.declaration import Exercise, Mistake
+from helpers.exercises.general import Again, first_difference, general
 
 
 def diagnose(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis:
@@ -91,85 +47,31 @@ def diagnose(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis:
         if diagnosis is not None:
             return diagnosis
     with np.errstate(all="ignore"):
-        return _general(exercise, findings, cases, again) or _first_difference(exercise, findings)
+        return general(exercise, findings, cases, again) or first_difference(exercise, findings)
 
 
 # --- named mistakes ------------------------------------------------------------------------------
 
 
-def member_outcome(exercise: Exercise, function: Callable[..., Any], index: int) -> Outcome:
-    """Return what one wrong answer does on one probe, computed once."""
-    cache: dict[Any, Outcome] = exercise.__dict__.setdefault("_members", {})
-    key = (id(function), index)
-    if key not in cache:
-        cache[key] = run(function, exercise.probes[index], exercise)
-    return cache[key]
-
-
-def agree(
-    exercise: Exercise, probe: Probe, mine: Outcome, theirs: Outcome, *, modified: bool = True
-) -> bool:
-    """Whether two outcomes are the same: arguments changed, elements finite, finite values."""
-    if modified and set(mine.modified) != set(theirs.modified):
-        return False
-    if exercise.quiet and bool(mine.warnings) != bool(theirs.warnings):
-        return False
-    if mine.error is None and theirs.error is None:
-        return same_values(exercise, probe, mine.value, theirs.value)
-    if mine.error is not None and theirs.error is not None:
-        return _same_errors(mine.error, theirs.error)
-    error = mine.error or theirs.error
-    value = theirs.value if mine.error is not None else mine.value
-    return isinstance(error, ARITHMETIC) and _is_real(value) and not np.isfinite(value).all()
-
-
-def _same_errors(mine: BaseException, theirs: BaseException) -> bool:
-    if isinstance(mine, Unusable) or isinstance(theirs, Unusable):
-        return type(mine) is type(theirs)
-    return isinstance(mine, type(theirs)) or isinstance(theirs, type(mine))
-
-
-def same_values(exercise: Exercise, probe: Probe, a: Any, b: Any) -> bool:
-    """Whether two values agree in shape, in which entries are finite, and in those."""
-    if isinstance(a, tuple) and isinstance(b, tuple) and not (_is_real(a) and _is_real(b)):
-        pairs = zip(a, b, strict=False)
-        return len(a) == len(b) and all(same_values(exercise, probe, *pair) for pair in pairs)
-    if not (_is_real(a) and _is_real(b)):
-        return a is None and b is None or _same_things(exercise, probe, a, b)
-    a, b = as_numbers(a), as_numbers(b)
-    if a.shape != b.shape:
-        return False
-    finite = np.isfinite(a)
-    if not np.array_equal(finite, np.isfinite(b)):
-        return False
-    return bool(np.all(closeness(exercise, probe, a, b.astype(np.float64)) | ~finite))
-
-
-def _same_things(exercise: Exercise, probe: Probe, a: Any, b: Any) -> bool:
-    return a is not None and b is not None and difference(exercise, probe, a, b) is None
-
-
-def members(exercise: Exercise) -> Iterator[tuple[Mistake, Callable[..., Any]]]:
-    """Yield every declared wrong answer, each member of a family by itself."""
-    for mistake in exercise.mistakes:
-        for function in mistake.functions:
-            yield mistake, function
-
-
 def _named(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
     """Find the declared wrong answer that does the same on every probe."""
+    ordered = failing_first(cases)
+    if not any(_differs(exercise, case) for case in ordered):
+        return None
     for mistake, function in members(exercise):
         if all(
             agree(exercise, c.probe, c.mine, member_outcome(exercise, function, c.index))
-            for c in _failing_first(cases)
+            for c in ordered
         ):
             return Diagnosis(sentence(mistake.sentence), "", mistake.name)
     return None
 
 
-def _failing_first(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases with the wrong ones first: they tell mistakes apart soonest."""
-    return sorted(cases, key=lambda case: case.failure is None)
+def _differs(exercise: Exercise, case: Case) -> bool:
+    """Whether a case is wrong by more than the rounding of its own, perhaps narrow, dtype."""
+    if case.failure is None or case.failure.kind != "dtype":
+        return case.failure is not None
+    return not same_values(exercise, case.probe, case.mine.value, case.expected.value)
 
 
 def _named_and_modifying(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
@@ -177,23 +79,19 @@ def _named_and_modifying(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis
     changed = sorted({i for case in cases for i in case.mine.modified})
     if not changed:
         return None
-    readable = [case for case in cases if not _refused_to_write(case.mine.error)]
+    readable = [case for case in cases if not refused_to_write(case.mine.error)]
     if 2 * len(readable) < len(cases):
         return None
     for mistake, function in members(exercise):
         outcomes = [(c, member_outcome(exercise, function, c.index)) for c in readable]
-        if any(not same_values(exercise, c.probe, c.expected.value, o.value) for c, o in outcomes):
-            if all(agree(exercise, c.probe, c.mine, o, modified=False) for c, o in outcomes):
-                also = f" Besides, {argument_names(exercise, tuple(changed))} was modified."
-                name = _in_place_name(exercise)
-                return Diagnosis(sentence(mistake.sentence) + also, "", f"{mistake.name} + {name}")
+        same = all(agree(exercise, c.probe, c.mine, o, modified=False) for c, o in outcomes)
+        if same and not all(
+            same_values(exercise, c.probe, c.expected.value, o.value) for c, o in outcomes
+        ):
+            also = f" Besides, {argument_names(exercise, tuple(changed))} was modified."
+            name = _in_place_name(exercise)
+            return Diagnosis(sentence(mistake.sentence) + also, "", f"{mistake.name} + {name}")
     return None
-
-
-def _refused_to_write(error: BaseException | None) -> bool:
-    """Whether NumPy refused to write into an argument: it is read-only, or holds integers."""
-    said = str(error)
-    return error is not None and ("read-only" in said or "Cannot cast ufunc" in said)
 
 
 def _in_place_name(exercise: Exercise) -> str:
@@ -206,19 +104,55 @@ def _in_place_name(exercise: Exercise) -> str:
 
 def _product(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
     """Find two declared wrong answers whose factors multiply, or whose differences add, to this."""
-    cases = [case for case in _failing_first(cases) if case.probe.raises is None]
+    cases = [case for case in failing_first(cases) if case.probe.raises is None]
     wrong = [case for case in cases if case.failure is not None]
     if exercise.value or len(wrong) < 2 or not all(case.numeric for case in wrong[:2]):
         return None
-    pairs = itertools.combinations(members(exercise), 2)
-    for (first, f), (second, g) in itertools.islice(pairs, MOST_PRODUCTS):
-        if first is second:
+    if not any(_differs(exercise, case) for case in wrong):
+        return None
+    for (first, f), (second, g), combine in _promising(exercise, cases):
+        if _combines(exercise, cases, f, g, combine):
+            both = f"Two things at once. {sentence(first.sentence)} {sentence(second.sentence)}"
+            return Diagnosis(both, "", f"{first.name} + {second.name}")
+    return None
+
+
+Member = tuple[Mistake, Callable[..., Any]]
+Combination = Callable[[Any, Any, Any], Any]
+
+
+def _promising(
+    exercise: Exercise, cases: Sequence[Case]
+) -> Iterator[tuple[Member, Member, Combination]]:
+    """Yield the pairs that come near the answer: a coarse test of all pairs at once."""
+    known = [case for case in cases if case.numeric and case.expected.value.size]
+    mine = np.concatenate([_flat(case, case.mine) for case in known])
+    expected = np.concatenate([_flat(case, case.expected) for case in known])
+    everyone = list(members(exercise))
+    values = [
+        np.concatenate([_flat(case, member_outcome(exercise, f, case.index)) for case in known])
+        for _, f in everyone
+    ]
+    for i, j in itertools.combinations(range(len(everyone)), 2):
+        if everyone[i][0] is everyone[j][0]:
             continue
         for combine in (_multiplied, _added):
-            if _combines(exercise, cases, f, g, combine):
-                both = f"Two things at once. {sentence(first.sentence)} {sentence(second.sentence)}"
-                return Diagnosis(both, "", f"{first.name} + {second.name}")
-    return None
+            with np.errstate(all="ignore"):
+                together = combine(values[i], values[j], expected)
+                far = np.abs(together - mine) > 1e-6 * (np.abs(mine) + np.abs(values[i]))
+            if not far.any():
+                yield everyone[i], everyone[j], combine
+
+
+def _flat(case: Case, outcome: Outcome) -> Any:
+    """Return an outcome's entries in a row, NaN for each where they cannot be compared."""
+    size = case.expected.value.size
+    if outcome.error is not None or not is_real(outcome.value):
+        return np.full(size, np.nan)
+    values = as_numbers(outcome.value)
+    if values.shape != case.expected.value.shape:
+        return np.full(size, np.nan)
+    return np.where(np.isfinite(values), values, np.nan).ravel()
 
 
 def _multiplied(a: Any, b: Any, expected: Any) -> Any:
@@ -234,7 +168,7 @@ def _combines(
     cases: Sequence[Case],
     f: Callable[..., Any],
     g: Callable[..., Any],
-    combine: Callable[[Any, Any, Any], Any],
+    combine: Combination,
 ) -> bool:
     """Whether both mistakes together explain every probe, and neither is idle throughout."""
     compared = moved_by_f = moved_by_g = 0
@@ -243,10 +177,10 @@ def _combines(
         if set(case.mine.modified) != set(a.modified) | set(b.modified):
             return False
         if case.mine.error is not None or a.error is not None or b.error is not None:
-            if case.mine.error is None or a.error is None and b.error is None:
+            if case.mine.error is None or (a.error is None and b.error is None):
                 return False
             continue
-        if not case.numeric or not _is_real(a.value) or not _is_real(b.value):
+        if not case.numeric or not is_real(a.value) or not is_real(b.value):
             return False
         e, p, q = as_numbers(case.expected.value), as_numbers(a.value), as_numbers(b.value)
         if not p.shape == q.shape == e.shape == as_numbers(case.mine.value).shape:
@@ -262,587 +196,3 @@ def _combines(
         moved_by_f += not same_values(exercise, case.probe, p, e) or bool(a.modified)
         moved_by_g += not same_values(exercise, case.probe, q, e) or bool(b.modified)
     return compared >= 2 and moved_by_f > 0 and moved_by_g > 0
-
-
-# --- general diagnoses ---------------------------------------------------------------------------
-
-
-def _general(
-    exercise: Exercise, findings: Findings, cases: Sequence[Case], again: Again
-) -> Diagnosis | None:
-    """Return the first general diagnosis that explains the answer."""
-    kinds = {failure.kind for failure in findings.failures}
-    usual = [c for c in cases if c.numeric and c.probe.raises is None and not c.probe.extreme]
-    usual = usual or [c for c in cases if c.numeric and c.probe.raises is None]
-    broken = [case for case in usual if case.failure is not None]
-    return (
-        _unchanging_kind(exercise, findings, kinds)
-        or _unrepeatable(exercise, cases, again)
-        or (_transformed(exercise, usual) if broken else None)
-        or (_scaled(exercise, usual) if broken else None)
-        or (_shifted(exercise, usual) if broken else None)
-        or (_along_another_axis(exercise, usual) if broken else None)
-        or (_mixed_rows(exercise, broken, again) if broken else None)
-        or (_mistaken_and_negated(exercise, usual) if broken else None)
-        or _unraised(exercise, findings)
-        or _instability(findings)
-        or _only_where(exercise, findings)
-        or _misshapen(exercise, findings)
-        or _few_digits(exercise, usual)
-    )
-
-
-def _unchanging_kind(exercise: Exercise, findings: Findings, kinds: set[str]) -> Diagnosis | None:
-    """Diagnose an answer that fails in one way only, which says it all."""
-    if len(kinds) != 1:
-        if kinds == {"modified", "error"} and all(
-            f.kind == "modified" or _refused_to_write(f.outcome.error) for f in findings.failures
-        ):
-            kinds = {"modified"}
-        else:
-            return None
-    failure = smallest(findings)
-    match kinds.pop():
-        case "modified":
-            names = argument_names(exercise, failure.outcome.modified) or "its argument"
-            return Diagnosis(
-                f"The values are right, but {names} was modified: the caller finds other numbers "
-                "in it afterwards.",
-                "Make a new array; look for +=, -=, *=, /=, out= and assignments to elements.",
-            )
-        case "nothing":
-            return Diagnosis(
-                "Nothing was returned: without `return` a function gives None.",
-                "Does every path through your function end in `return`?",
-            )
-        case "dtype":
-            return Diagnosis(
-                f"The values are right, but in a narrower format: {failure.reason}. Digits that "
-                "were given are lost.",
-                "Keep the dtype of the input, or a wider one.",
-            )
-        case "warning":
-            return Diagnosis(
-                "The values are right, but NumPy warns, and that was to be avoided.",
-                "Which line overflows or divides by 0? np.errstate silences just that one.",
-            )
-        case "type":
-            return Diagnosis(f"{sentence(failure.reason)}", "Return numbers: np.array(...) helps.")
-    return None
-
-
-def _unraised(exercise: Exercise, findings: Findings) -> Diagnosis | None:
-    """Diagnose an answer that is right except that it accepts what it should refuse."""
-    if {failure.kind for failure in findings.failures} != {"raises"}:
-        return None
-    return Diagnosis(
-        f"Right wherever a value is asked, but {findings.failures[0].reason}.",
-        "Test for this input first, and `raise` the exception with a helpful message.",
-    )
-
-
-def _unrepeatable(exercise: Exercise, cases: Sequence[Case], again: Again) -> Diagnosis | None:
-    """Call the answer again on some probes: the same input has to give the same result."""
-    if exercise.value:
-        return None
-    for case in cases[:2]:
-        if case.mine.error is not None:
-            continue
-        repeated = again(case.probe)
-        if repeated.error is not None or not same_values(
-            exercise, case.probe, case.mine.value, repeated.value
-        ):
-            return Diagnosis(
-                "The same input gives another result the second time: your function depends on an "
-                "earlier call, or on random numbers.",
-                "Look for global variables, default arguments that are lists or arrays, "
-                "and np.random.",
-            )
-    return None
-
-
-Transform = Callable[[Any, Case], Any]
-
-TRANSFORMS: tuple[tuple[str, str, Transform], ...] = (
-    ("This is the negative of what was asked.", "Look for a lost or doubled minus.",
-     lambda e, case: -e),
-    ("This is the transpose of what was asked.", "Which index is the row, which the column?",
-     lambda e, case: np.swapaxes(e, -1, -2) if e.ndim > 1 else None),
-    ("This is the negative of the transpose.", "Look at the order of the indices and at the sign.",
-     lambda e, case: -np.swapaxes(e, -1, -2) if e.ndim > 1 else None),
-    ("The entries are right, but in reversed order.", "Look for [::-1], or an index from the end.",
-     lambda e, case: e[..., ::-1] if e.ndim else None),
-    ("The rows are right, but in reversed order.", "Look for [::-1] along the batch.",
-     lambda e, case: e[::-1] if e.ndim > 1 else None),
-    ("The entries are right, but sorted.", "Undo the sort: every entry belongs to its own place.",
-     lambda e, case: np.sort(e, axis=-1) if e.ndim else None),
-    ("The entries are right, but sorted in descending order.",
-     "Undo the sort: every entry belongs to its own place.",
-     lambda e, case: -np.sort(-e, axis=-1) if e.ndim else None),
-    ("This is the log of what was asked.", "Leave the last log out.", lambda e, case: np.log(e)),
-    ("This is the negative log of what was asked.", "Leave the last log out.",
-     lambda e, case: -np.log(e)),
-    ("This is the exponential of what was asked.", "Take the log, on paper if you can.",
-     lambda e, case: np.exp(e)),
-    ("This is the exponential of the negative of what was asked.", "Take −log.",
-     lambda e, case: np.exp(-e)),
-    ("This is the square of what was asked.", "Look for a factor that was taken twice.",
-     lambda e, case: e * e),
-    ("This is the square root of what was asked.", "Look for a root too many.",
-     lambda e, case: np.sqrt(e)),
-    ("This is the reciprocal of what was asked.", "Turn the fraction round.",
-     lambda e, case: 1.0 / e),
-    ("This is one minus what was asked.", "You have the complement: which event do you want?",
-     lambda e, case: 1.0 - e),
-    ("This is the absolute value of what was asked.", "Keep the sign.", lambda e, case: np.abs(e)),
-    ("Negative entries came back as 0.", "Nothing has to be clipped here.",
-     lambda e, case: np.maximum(e, 0.0)),
-    ("These are cumulative sums of what was asked.", "Look for a cumsum, or a running total.",
-     lambda e, case: np.cumsum(e, axis=-1) if e.ndim else None),
-    ("Only the diagonal is right; the rest is 0.", "Fill the entries off the diagonal too.",
-     lambda e, case: e * np.eye(*e.shape[-2:]) if e.ndim > 1 else None),
-    ("The results of all rows were summed.", "Keep one result per row.",
-     lambda e, case: e.sum(axis=0) if e.ndim else None),
-    ("The results of all rows were averaged.", "Keep one result per row.",
-     lambda e, case: e.mean(axis=0) if e.ndim else None),
-    ("The summed axis is still there, with length 1.", "Look at keepdims.",
-     lambda e, case: e[..., None] if _rows_only(e, case) else None),
-    ("An axis of length 1 was added.", "Look at keepdims, [None] and reshape.",
-     lambda e, case: e[None]),
-    ("Every axis of length 1 is gone.", "Look for squeeze, and for rows of length 1.",
-     lambda e, case: np.squeeze(e)),
-    ("The numbers are right, but in one flat row.", "Keep the shape: look for ravel or flatten.",
-     lambda e, case: e.ravel()),
-    ("Only the first row's result came back.", "Return one result per row; look for [0].",
-     lambda e, case: e[0] if e.ndim else None),
-    ("Only the last row's result came back.", "Collect the rows: look at where `return` stands.",
-     lambda e, case: e[-1] if e.ndim else None),
-    ("Rounded to whole numbers.", "Look for round, int() or an integer dtype.",
-     lambda e, case: np.round(e)),
-    ("Cut off to whole numbers.", "Look for int(), // or an integer dtype.",
-     lambda e, case: np.trunc(e)),
-    ("Your function was applied to its own result: it was taken twice.",
-     "Take it once.", lambda e, case: _twice(e, case)),
-    ("This is the input itself.", "Return what you computed.",
-     lambda e, case: _first_array(case.probe)),
-    ("Only 1 at the largest entry and 0 elsewhere came back.", "argmax is not softmax.",
-     lambda e, case: (e == e.max(axis=-1, keepdims=True)).astype(float) if e.size else None),
-    ("Everything came back as 0.", "Is the result ever assigned?", lambda e, case: 0.0 * e),
-    ("Everything came back as 1.", "Is each entry divided by itself?", lambda e, case: 0.0 * e + 1),
-    ("Every class came back with the same share, 1/n.", "Do the logits enter at all?",
-     lambda e, case: 0.0 * e + 1.0 / e.shape[-1] if e.ndim else None),
-)  # fmt: skip
-
-
-def _rows_only(expected: Any, case: Case) -> bool:
-    array = _first_array(case.probe)
-    return array is not None and expected.ndim == array.ndim - 1
-
-
-def _first_array(probe: Probe) -> Any:
-    """Return the first array that is passed, as float64, or None."""
-    arrays = [a for a in probe.arguments if isinstance(a, np.ndarray) and a.dtype.kind in "iuf"]
-    return arrays[0].astype(np.float64) if arrays else None
-
-
-def _twice(expected: Any, case: Case) -> Any:
-    array = _first_array(case.probe)
-    if array is None or array.shape != expected.shape:
-        return None
-    return case.exercise.reference(expected, *case.probe.arguments[1:])
-
-
-def holds(exercise: Exercise, cases: Sequence[Case], transform: Transform) -> bool:
-    """Whether the transformed expectation is the answer on every probe, a wrong one among them."""
-    seen = False
-    for case in _failing_first(cases):
-        expected = as_numbers(case.expected.value).astype(np.float64)
-        try:
-            transformed = transform(expected, case)
-        except Exception:  # not defined for this probe
-            return False
-        if transformed is None or not same_values(
-            exercise, case.probe, case.mine.value, np.asarray(transformed)
-        ):
-            return False
-        seen = seen or case.failure is not None
-    return seen
-
-
-def _transformed(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
-    for explanation, look, transform in TRANSFORMS:
-        if holds(exercise, cases, transform):
-            return Diagnosis(explanation, look)
-    return None
-
-
-# --- constants -----------------------------------------------------------------------------------
-
-
-def _sizes(case: Case) -> tuple[int, int]:
-    """Return N, the number of rows, and n, the number of classes, of the first array passed."""
-    array = _first_array(case.probe)
-    if array is None or array.ndim == 0:
-        return 1, 1
-    return int(np.prod(array.shape[:-1])), int(array.shape[-1])
-
-
-def _constants(exercise: Exercise, case: Case) -> dict[str, float]:
-    """Return the constants that answers are often off by, with their values on one probe."""
-    rows, n = _sizes(case)
-    basic: dict[str, float] = {
-        "N, the number of rows": rows,
-        "n, the number of classes": n,
-        "N·n, the number of entries": rows * n,
-        "n − 1": n - 1,
-        "2": 2,
-        "ln 2": np.log(2),
-        "ln 10": np.log(10),
-        "ln n": np.log(n),
-        "ln N": np.log(rows),
-        "log2 n": np.log2(n),
-        "log10 n": np.log10(n),
-    }
-    for name, value in zip(exercise.signature.parameters, case.probe.arguments, strict=False):
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            symbol = {"tau": "τ", "alpha": "α", "lam": "λ", "eps": "ε"}.get(name, name)
-            basic |= {symbol: value, f"{symbol}²": value**2, f"ln {symbol}": np.log(abs(value))}
-            basic |= {f"1 − {symbol}": 1 - value}
-    return basic
-
-
-def _scaled(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
-    """Diagnose a constant factor, by its name where it has one."""
-
-    def by(name: str, power: int, sign: int) -> Transform:
-        return lambda e, case: sign * e * _constants(exercise, case)[name] ** float(power)
-
-    for name in _constants(exercise, cases[0]):
-        for power, sign in itertools.product((1, -1), (1, -1)):
-            if holds(exercise, cases, by(name, power, sign)):
-                inverse = f"1/({name})" if "," not in name else "one over " + name
-                factor = name if power == 1 else inverse
-                minus = "minus " if sign < 0 else ""
-                return Diagnosis(
-                    f"Off by a constant factor: yours is {minus}{factor} times what was asked.",
-                    "Where does this factor come in, or get lost: a mean for a sum, a base of the "
-                    "logarithm, a derivative?",
-                )
-    factor = _common(cases, lambda mine, e: mine / e, lambda e: np.abs(e) > 1e-300)
-    if factor is None or not holds(exercise, cases, lambda e, case: factor * e):
-        return None
-    return Diagnosis(
-        f"Off by a constant factor: yours is {factor:.6g} times what was asked.",
-        "Which line brings this factor in?",
-    )
-
-
-def _shifted(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
-    """Diagnose a constant offset, by its name where it has one."""
-
-    def by(name: str, sign: int) -> Transform:
-        return lambda e, case: e + sign * _offsets(exercise, case, e)[name]
-
-    first = as_numbers(cases[0].expected.value)
-    for name in _offsets(exercise, cases[0], first):
-        for sign in (1, -1):
-            if holds(exercise, cases, by(name, sign)):
-                much = "too large" if sign > 0 else "too small"
-                return Diagnosis(
-                    f"Off by a constant: yours is {much} by {name}.",
-                    f"Where is {name} added, subtracted or forgotten?",
-                )
-    offset = _common(cases, lambda mine, e: mine - e, np.isfinite)
-    if offset is None or not holds(exercise, cases, lambda e, case: e + offset):
-        return None
-    return Diagnosis(
-        f"Off by a constant: yours is what was asked plus {offset:.6g}.",
-        "Which line brings this constant in?",
-    )
-
-
-def _offsets(exercise: Exercise, case: Case, expected: Any) -> dict[str, Any]:
-    """Return the terms that answers often add or forget, with their values on one probe."""
-    terms: dict[str, Any] = {"1": 1.0, **_constants(exercise, case)}
-    array = _first_array(case.probe)
-    if array is not None and array.ndim and array.size:
-        keep = expected.ndim == array.ndim
-        terms["the row's maximum"] = array.max(axis=-1, keepdims=keep)
-        terms["the row's minimum"] = array.min(axis=-1, keepdims=keep)
-        terms["the row's mean"] = array.mean(axis=-1, keepdims=keep)
-        terms["the row's sum"] = array.sum(axis=-1, keepdims=keep)
-    return terms
-
-
-def _common(
-    cases: Sequence[Case], relate: Callable[[Any, Any], Any], usable: Callable[[Any], Any]
-) -> float | None:
-    """Return the one constant that relates answer and expectation in several entries, or None."""
-    found: list[float] = []
-    for case in cases:
-        mine, expected = as_numbers(case.mine.value), as_numbers(case.expected.value)
-        if mine.shape != expected.shape:
-            return None
-        ratio = np.asarray(relate(mine.astype(float), expected.astype(float)))
-        where = np.isfinite(ratio) & usable(expected)
-        found.extend(ratio[where].ravel().tolist())
-    if len(found) < 4 or len({round(float(f), 9) for f in found}) > len(found) // 2:
-        return None
-    return float(np.median(found))
-
-
-# --- axes and rows -------------------------------------------------------------------------------
-
-
-def _along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
-    """Compare with the reference along other axes, and over the whole array."""
-    first, before_last, whole = _swapped(0), _swapped(-2), "over the whole array at once"
-    layouts: tuple[tuple[str, Callable[[Any], Any], Callable[[Any, Any], Any]], ...] = (
-        ("along the first axis", first, lambda r, x: first(r)),
-        ("along the first axis", first, lambda r, x: r),
-        ("along the axis before the last", before_last, lambda r, x: before_last(r)),
-        (whole, lambda a: a.reshape(1, -1), lambda r, x: r.reshape(x.shape)),
-        (whole, lambda a: a.reshape(1, -1), lambda r, x: r.reshape(())),
-    )
-    for words, arrange, restore in layouts:
-
-        def transform(e: Any, case: Case, arrange: Any = arrange, restore: Any = restore) -> Any:
-            x = _first_array(case.probe)
-            if x is None or x.ndim < 2:
-                return e
-            others = [
-                arrange(a) if isinstance(a, np.ndarray) and a.shape == x.shape else a
-                for a in case.probe.arguments[1:]
-            ]
-            return restore(np.asarray(exercise.reference(arrange(x), *others)), x)
-
-        if holds(exercise, cases, transform):
-            return Diagnosis(
-                f"You worked {words}; the classes lie along the last one.",
-                "Look at the `axis` of every sum and maximum: axis=-1 is the last.",
-            )
-    return None
-
-
-def _swapped(axis: int) -> Callable[[Any], Any]:
-    return lambda a: np.swapaxes(a, axis, -1) if a.ndim > 1 else a
-
-
-def _mixed_rows(exercise: Exercise, broken: Sequence[Case], again: Again) -> Diagnosis | None:
-    """Give every row of a wrong batch to the answer alone: are they right one by one?"""
-    for case in broken:
-        rows = _alone(case)
-        if len(rows) < 2:
-            continue
-        outcomes = [again(probe) for probe in rows]
-        wanted = np.asarray(case.expected.value)
-        right = [
-            outcome.error is None
-            and same_values(exercise, probe, outcome.value, wanted[i : i + 1])
-            for i, (probe, outcome) in enumerate(zip(rows, outcomes, strict=True))
-        ]
-        if all(right):
-            return Diagnosis(
-                "Every row alone is right, but in a batch they influence each other.",
-                "Which sum, maximum or product runs over all rows? Each row needs its own.",
-            )
-        return None
-    return None
-
-
-def _alone(case: Case) -> list[Probe]:
-    """Return a probe for each row of a batch, where the result has a row for each too."""
-    x, expected = case.probe.arguments[0] if case.probe.arguments else None, case.expected.value
-    if not isinstance(x, np.ndarray) or x.ndim < 2 or expected.ndim < 1:
-        return []
-    count = x.shape[0]
-    if expected.shape[0] != count or (expected.ndim == 1 and x.shape[-1] == count):
-        return []
-    return [
-        Probe(
-            tuple(
-                a[i : i + 1] if isinstance(a, np.ndarray) and a.shape[:1] == (count,)
-                and (a.ndim == x.ndim or a.dtype.kind in "iu") else a
-                for a in case.probe.arguments
-            )
-        )
-        for i in range(count)
-    ]  # fmt: skip
-
-
-def _mistaken_and_negated(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
-    """Find a declared wrong answer that, besides, was negated or transposed."""
-    extras: tuple[tuple[str, Callable[[Any], Any]], ...] = (
-        ("the sign is turned round", lambda v: -v),
-        ("rows and columns are exchanged", lambda v: np.swapaxes(v, -1, -2)),
-    )
-    for mistake, function in members(exercise):
-        for words, change in extras:
-
-            def transform(e: Any, case: Case, f: Any = function, change: Any = change) -> Any:
-                return change(np.asarray(member_outcome(exercise, f, case.index).value))
-
-            if holds(exercise, cases, transform):
-                return Diagnosis(
-                    f"{sentence(mistake.sentence)} Besides, {words}.", "", mistake.name
-                )
-    return None
-
-
-# --- where it is right, and where not ------------------------------------------------------------
-
-
-def _instability(findings: Findings) -> Diagnosis | None:
-    """Say what overflowed or was lost on the smallest extreme input."""
-    if findings.status != "unstable":
-        return None
-    failure = smallest(findings)
-    value, error = failure.outcome.value, failure.outcome.error
-    x = _first_array(failure.probe)
-    finite = x[np.isfinite(x)] if x is not None else np.zeros(0)
-    lost = error is not None or (_is_real(value) and not np.isfinite(as_numbers(value)).all())
-    if x is not None and x.size and not np.isfinite(x).all():
-        why = "infinite logits are legitimate here, and ∞ − ∞ and 0 · ∞ are NaN"
-        look = "Treat the infinite entries before they meet each other."
-    elif finite.size and finite.max() > 709:
-        why = f"exp({finite.max():g}) is past the largest float64, so it becomes inf"
-        look = "What is the largest exponent that your exp gets? Subtract the row's maximum first."
-    elif finite.size and finite.max() < -700:
-        why = f"exp({finite.max():g}) is below the smallest float64, so every term becomes 0"
-        look = "Subtract the row's maximum first: then one term is exp(0) = 1."
-    elif finite.size and finite.min() < -700:
-        why = f"exp({finite.min():g}) underflows to 0, and what depends on it is lost"
-        look = "Stay with logarithms: do not pass through a probability that is 0."
-    elif lost:
-        why = "an intermediate result leaves the range of floating point"
-        look = "Print the intermediate results on this input; the first inf, 0 or NaN is the cause."
-    else:
-        why = "digits are lost: large terms cancel, or a small one is swallowed by a large one"
-        look = "Where is a small number added to a large one, or two near ones subtracted?"
-    return Diagnosis(f"The formula is right, its computation is not: {why}.", look)
-
-
-def _has_ties(probe: Probe) -> bool:
-    x = _first_array(probe)
-    if x is None or x.ndim == 0 or x.shape[-1] < 2:
-        return False
-    return bool((np.sum(x == x.max(axis=-1, keepdims=True), axis=-1) > 1).any())
-
-
-def _some(test: Callable[[Any], Any]) -> Callable[[Probe], bool]:
-    """Return whether an array argument passes a test."""
-    return lambda probe: any(test(a) for a in probe.arguments if isinstance(a, np.ndarray))
-
-
-def _floats(test: Callable[[Any], Any]) -> Callable[[Probe], bool]:
-    return _some(lambda a: a.dtype.kind == "f" and bool(np.any(test(a))))
-
-
-PLACES: tuple[tuple[str, Callable[[Probe], bool]], ...] = (
-    ("the largest entries are tied", _has_ties),
-    ("a row is −inf throughout",
-     _floats(lambda a: np.all(a == -np.inf, axis=-1) if a.ndim and a.size else False)),
-    ("an entry is +inf", _floats(lambda a: a == np.inf)),
-    ("an entry is −inf", _floats(lambda a: a == -np.inf)),
-    ("a row is masked throughout",
-     _some(lambda a: a.dtype.kind == "b" and bool((~a.any(axis=-1)).any()))),
-    ("an entry is masked", _some(lambda a: a.dtype.kind == "b" and not a.all())),
-    ("the batch has one row", _some(lambda a: a.ndim == 2 and a.shape[0] == 1)),
-    ("there is one class alone", _some(lambda a: a.ndim > 0 and a.shape[-1] == 1)),
-    ("the input holds integers",
-     lambda probe: bool(probe.arguments) and isinstance(probe.arguments[0], np.ndarray)
-     and probe.arguments[0].dtype.kind in "iu"),
-    ("the input is float16", _some(lambda a: a.dtype == np.float16)),
-    ("the input is float32", _some(lambda a: a.dtype == np.float32)),
-    ("the input is read-only", _some(lambda a: not a.flags.writeable)),
-    ("the input is a single number, shape ()", _some(lambda a: a.ndim == 0)),
-    ("the input is one row, 1-D", _some(lambda a: a.ndim == 1 and a.dtype.kind == "f")),
-    ("the input is a 3-D stack", _some(lambda a: a.ndim > 2)),
-    ("the batch is square",
-     _some(lambda a: a.ndim == 2 and a.shape[0] == a.shape[1] and a.shape[0] > 1)),
-    ("the batch is not square", _some(lambda a: a.ndim == 2 and a.shape[0] != a.shape[1])),
-    ("there is more than one row", _some(lambda a: a.ndim > 1 and a.shape[0] > 1)),
-    ("every logit is negative", _floats(lambda a: np.all(a < 0))),
-    ("an entry is 0", _floats(lambda a: a == 0)),
-    ("an entry is negative", _floats(lambda a: a < 0)),
-    ("the numbers are large", _floats(lambda a: np.isfinite(a) & (np.abs(a) > 100))),
-)  # fmt: skip
-
-
-def _only_where(exercise: Exercise, findings: Findings) -> Diagnosis | None:
-    """Find what the failing probes share and the others do not."""
-    failing = {id(failure.probe) for failure in findings.failures}
-    if 2 * len(failing) > len(exercise.probes) or any(f.raised for f in findings.failures):
-        return None
-    best: tuple[float, str] | None = None
-    for words, test in PLACES:
-        there = [probe for probe in exercise.probes if test(probe)]
-        if failing <= {id(probe) for probe in there}:
-            share = len(failing) / len(there)
-            if share >= 0.6 and (best is None or share > best[0]):
-                best = share, words
-    if best is None:
-        return None
-    return Diagnosis(
-        f"Right except where {best[1]}.", "Follow this input through your code, line by line."
-    )
-
-
-def _misshapen(exercise: Exercise, findings: Findings) -> Diagnosis | None:
-    """Say that the shape is wrong, where it always is."""
-    shapes = [failure for failure in findings.failures if failure.kind == "shape"]
-    if 2 * len(shapes) < len(findings.failures):
-        return None
-    failure = smallest(Findings(failures=shapes))
-    return Diagnosis(
-        f"The result has the wrong shape: {failure.reason}.",
-        "Print the shape after each line: which line adds or loses an axis?",
-    )
-
-
-def _few_digits(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
-    """Say how many digits are right, where some are throughout."""
-    worst = 0.0
-    for case in cases:
-        mine, expected = as_numbers(case.mine.value), as_numbers(case.expected.value)
-        if mine.shape != expected.shape or not np.isfinite(mine).all():
-            return None
-        scale = np.maximum(np.abs(expected), 1e-300)
-        worst = max(worst, float(np.max(np.abs(mine - expected) / scale, initial=0.0)))
-    if not 0 < worst < 1e-3:
-        return None
-    return Diagnosis(
-        f"Right to about {int(-np.log10(worst))} digits, where 15 are to be had.",
-        "Look for an ε that was added, a rounded constant, a step too large, or float32 inside.",
-    )
-
-
-def _first_difference(exercise: Exercise, findings: Findings) -> Diagnosis:
-    """Fall back on the first differing element of the smallest failing probe."""
-    failure = smallest(findings)
-    if failure.where is None or not _is_real(failure.outcome.value):
-        return Diagnosis("", f"Follow this input through your code; hint({exercise.id!r}) helps.")
-    mine = as_numbers(failure.outcome.value)[failure.where]
-    wanted = np.asarray(failure.expected.value)[failure.where]
-    place = f"at index {', '.join(map(str, failure.where))}" if failure.where else "here"
-    return Diagnosis(
-        f"The first difference is {place}: yours is {mine:.6g}, expected {wanted:.6g}.",
-        f"Compute this entry by hand; hint({exercise.id!r}) helps.",
-    )
-
-
-def smallest(findings: Findings) -> Failure:
-    """Return the failure that is easiest to read: of the status's own kind, the fewest numbers."""
-    wrong = [f for f in findings.failures if not f.raised] or findings.failures
-    plain = [f for f in wrong if not f.probe.extreme] or wrong
-    return min(plain, key=lambda failure: (not failure.probe.double, _amount(failure.probe)))
-
-
-def _amount(probe: Probe) -> int:
-    return sum(a.size for a in probe.arguments if isinstance(a, np.ndarray))
-
-
-def sentence(text: str) -> str:
-    """Return a text with a capital at the start and a full stop at the end."""
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text[-1:] in ".?!:" else ".")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from helpers.exercises import answers
+from helpers.exercises.cases import Diagnosis, smallest
 from helpers.exercises.checking import Failure, Findings, Unusable, as_numbers, error_names
 from helpers.exercises.declaration import Exercise, Probe
-from helpers.exercises.diagnosis import Diagnosis, sentence, smallest
 from helpers.exercises.guard import TimeLimit
 from helpers.exercises.verdict import SCORES, Verdict
 
@@ -67,6 +67,16 @@ def unfit(exercise: Exercise, answer: Any) -> Verdict | None:
         "error",
         f"Your function cannot be called as {call}: it takes {taken}.",
         look="Keep the first line of the stub as it was.",
+    )
+
+
+def beyond_judging(exercise: Exercise, error: Exception) -> Verdict:
+    """Return the verdict on an answer on which the checker itself failed."""
+    return verdict(
+        exercise,
+        "error",
+        f"This answer cannot be judged: comparing what it does ended in {type(error).__name__}.",
+        look="Return a plain array or number, and please report this with your code.",
     )
 
 

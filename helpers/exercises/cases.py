@@ -1,0 +1,159 @@
+"""What an answer and the declared wrong ones do on the float64 probes, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from helpers.exercises.checking import (
+    ARITHMETIC,
+    Failure,
+    Findings,
+    Outcome,
+    Unusable,
+    as_numbers,
+    closeness,
+    difference,
+    expected_outcomes,
+    run,
+)
+from helpers.exercises.declaration import Exercise, Mistake, Probe
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The cause of a wrong answer, and one thing to look at next."""
+
+    explanation: str = ""
+    look: str = ""
+    mistake: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One float64 probe: what the answer did and what was expected."""
+
+    exercise: Exercise
+    index: int
+    probe: Probe
+    mine: Outcome
+    expected: Outcome
+    failure: Failure | None
+
+    @property
+    def numeric(self) -> bool:
+        """Whether both sides are numbers that can be compared entry by entry."""
+        expected = self.expected.value
+        return isinstance(expected, np.ndarray) and is_real(expected) and is_real(self.mine.value)
+
+
+def is_real(value: Any) -> bool:
+    """Whether a settled value consists of real numbers."""
+    return isinstance(as_numbers(value), np.ndarray) and as_numbers(value).dtype.kind in "biuf"
+
+
+def cases_of(exercise: Exercise, findings: Findings) -> list[Case]:
+    """Return outcome, expectation and failure of each float64 probe."""
+    failures = {id(failure.probe): failure for failure in findings.failures}
+    expected = expected_outcomes(exercise)
+    return [
+        Case(exercise, i, probe, findings.outcomes[i], expected[i], failures.get(id(probe)))
+        for i, probe in enumerate(exercise.probes)
+        if probe.double and i < len(findings.outcomes)
+    ]
+
+
+def member_outcome(exercise: Exercise, function: Callable[..., Any], index: int) -> Outcome:
+    """Return what one wrong answer does on one probe, computed once."""
+    cache: dict[Any, Outcome] = exercise.__dict__.setdefault("_members", {})
+    key = (id(function), index)
+    if key not in cache:
+        cache[key] = run(function, exercise.probes[index], exercise)
+    return cache[key]
+
+
+def agree(
+    exercise: Exercise, probe: Probe, mine: Outcome, theirs: Outcome, *, modified: bool = True
+) -> bool:
+    """Whether two outcomes are the same: arguments changed, elements finite, finite values."""
+    if modified and set(mine.modified) != set(theirs.modified):
+        return False
+    if exercise.quiet and bool(mine.warnings) != bool(theirs.warnings):
+        return False
+    if mine.error is None and theirs.error is None:
+        return same_values(exercise, probe, mine.value, theirs.value)
+    if mine.error is not None and theirs.error is not None:
+        return _same_errors(mine.error, theirs.error)
+    error = mine.error or theirs.error
+    value = theirs.value if mine.error is not None else mine.value
+    return isinstance(error, ARITHMETIC) and is_real(value) and not np.isfinite(value).all()
+
+
+def _same_errors(mine: BaseException, theirs: BaseException) -> bool:
+    if isinstance(mine, Unusable) or isinstance(theirs, Unusable):
+        return type(mine) is type(theirs)
+    return isinstance(mine, type(theirs)) or isinstance(theirs, type(mine))
+
+
+def same_values(exercise: Exercise, probe: Probe, a: Any, b: Any) -> bool:
+    """Whether two values agree in shape, in which entries are finite, and in those."""
+    if isinstance(a, tuple) and isinstance(b, tuple) and not (is_real(a) and is_real(b)):
+        pairs = zip(a, b, strict=False)
+        return len(a) == len(b) and all(same_values(exercise, probe, *pair) for pair in pairs)
+    if not (is_real(a) and is_real(b)):
+        return (a is None and b is None) or _same_things(exercise, probe, a, b)
+    a, b = as_numbers(a), as_numbers(b)
+    if a.shape != b.shape:
+        return False
+    finite = np.isfinite(a)
+    if not np.array_equal(finite, np.isfinite(b)):
+        return False
+    return bool(np.all(closeness(exercise, probe, a, b.astype(np.float64)) | ~finite))
+
+
+def _same_things(exercise: Exercise, probe: Probe, a: Any, b: Any) -> bool:
+    return a is not None and b is not None and difference(exercise, probe, a, b) is None
+
+
+def members(exercise: Exercise) -> Iterator[tuple[Mistake, Callable[..., Any]]]:
+    """Yield every declared wrong answer, each member of a family by itself."""
+    for mistake in exercise.mistakes:
+        for function in mistake.functions:
+            yield mistake, function
+
+
+def failing_first(cases: Sequence[Case]) -> list[Case]:
+    """Return the cases with the wrong ones first: they tell mistakes apart soonest."""
+    return sorted(cases, key=lambda case: case.failure is None)
+
+
+def refused_to_write(error: BaseException | None) -> bool:
+    """Whether NumPy refused to write into an argument: it is read-only, or holds integers."""
+    said = str(error)
+    return error is not None and ("read-only" in said or "Cannot cast ufunc" in said)
+
+
+def first_array(probe: Probe) -> Any:
+    """Return the first array that is passed, as float64, or None."""
+    arrays = [a for a in probe.arguments if isinstance(a, np.ndarray) and a.dtype.kind in "iuf"]
+    return arrays[0].astype(np.float64) if arrays else None
+
+
+def smallest(findings: Findings) -> Failure:
+    """Return the failure that is easiest to read: of the status's own kind, the fewest numbers."""
+    wrong = [f for f in findings.failures if not f.raised] or findings.failures
+    plain = [f for f in wrong if not f.probe.extreme] or wrong
+    return min(plain, key=lambda failure: (not failure.probe.double, _amount(failure.probe)))
+
+
+def _amount(probe: Probe) -> int:
+    return sum(a.size for a in probe.arguments if isinstance(a, np.ndarray))
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital at the start and a full stop at the end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text[-1:] in ".?!:" else ".")
