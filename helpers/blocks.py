@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-_BLOCK_BYTES = 2**19  # a block and the buffer beside it stay in a second-level cache of 1 MiB
+_BLOCK_BYTES = 2**20  # about what a core's own cache holds
+_NARROW = 32  # with fewer columns than this, turning them into rows is cheaper
 _SHORT_ROW = 256  # below this a matrix product adds a row up faster than a sum, as accurately
 
 
@@ -21,15 +22,16 @@ _SHORT_ROW = 256  # below this a matrix product adds a row up faster than a sum,
 def softmax(x: np.ndarray) -> np.ndarray:
     """Return exp(x − m) / (1 + rest), shape (..., n)."""
     out = np.empty_like(x)
-    for block, e, axis in _blocks(x, out):
+    for block, p, buffer, axis in _blocks(x, out, turn_short_rows=False):
+        e = p if axis == -1 else buffer
         s = _sum(np.exp(block, out=e), axis)
+        np.divide(e, s, out=p)
         easy = _in_range(s)
-        e /= s
         if not easy.all():
-            hard, e_rows = ~easy.ravel(), np.moveaxis(e, axis, -1)
+            hard = ~np.squeeze(easy, axis)
             k, _, one, f, rest = _peel(np.moveaxis(block, axis, -1)[hard])
             np.put_along_axis(f, k, one, axis=-1)
-            e_rows[hard] = f / (one + rest)
+            np.moveaxis(p, axis, -1)[hard] = f / (one + rest)
     return out
 
 
@@ -37,46 +39,43 @@ def softmax(x: np.ndarray) -> np.ndarray:
 def log_softmax(x: np.ndarray) -> np.ndarray:
     """Return (x − m) − log1p(rest), shape (..., n)."""
     out = np.empty_like(x)
-    for block, d, axis in _blocks(x, out):
+    for block, y, d, axis in _blocks(x, out):
         m, rest = _maximum_and_rest(block, d, axis)
         np.subtract(block, m, out=d)
-        d -= np.log1p(rest) + (m - m)  # m − m is NaN where m is not finite
+        np.subtract(d, np.log1p(rest) + (m - m), out=y)  # m − m is NaN where m is not finite
     return out
 
 
 @np.errstate(all="ignore")
 def logsumexp(x: np.ndarray) -> np.ndarray:
     """Return m + log1p(rest), shape (..., 1)."""
-    out = np.empty_like(x, shape=(*x.shape[:-1], 1))
-    for block, y, axis in _blocks(x, out):
-        m, rest = _maximum_and_rest(block, np.empty_like(block), axis)
+    out = np.empty_like(x, shape=(*x.shape[:-1], 1), order="C")
+    for block, y, buffer, axis in _blocks(x, out):
+        m, rest = _maximum_and_rest(block, buffer, axis)
         np.add(m, np.log1p(rest), out=y)
     return out
 
 
 @np.errstate(all="ignore")
 def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return log1p(rest) + (m − x_y), shape (..., 1), for labels y of shape (..., 1)."""
-    out = np.empty_like(x, shape=(*x.shape[:-1], 1))
-    np.copyto(out, np.take_along_axis(x, labels, axis=-1))
-    for block, y, axis in _blocks(x, out):
-        m, rest = _maximum_and_rest(block, np.empty_like(block), axis)
+    """Return log1p(rest) + (m − x_y), shape (..., 1) in at least float32, for labels (..., 1)."""
+    out = np.take_along_axis(x, labels, axis=-1).astype(np.promote_types(x.dtype, np.float32))
+    for block, y, buffer, axis in _blocks(x, out):
+        m, rest = _maximum_and_rest(block, buffer, axis)
         np.subtract(m, y, out=y)
         y += np.log1p(rest)
     return out
 
 
-def _maximum_and_rest(
-    x: np.ndarray, e: np.ndarray, axis: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _maximum_and_rest(x: np.ndarray, e: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Return m and rest = Σ exp(x_j − m) without the maximum's own term; `e` is a buffer."""
     np.exp(x, out=e)
     if axis == -1:
-        k = x.argmax(axis=-1, keepdims=True)
-        m, top = np.take_along_axis(x, k, axis=-1), np.take_along_axis(e, k, axis=-1)
-        np.put_along_axis(e, k, 0, axis=-1)
+        at_maximum = np.arange(len(x)), x.argmax(axis=-1)
+        m, top = x[at_maximum][:, None], e[at_maximum][:, None]
+        e[at_maximum] = 0
         rest = _sum(e, axis)
-        easy = _in_range(top) & _in_range(rest + top)
+        easy = _in_range(top, rest)
         rest /= top
     else:
         # Down columns argmax is slow. Where the maximum's term is less than half of the sum,
@@ -86,19 +85,21 @@ def _maximum_and_rest(
         rest = s / np.exp(m) - 1
         easy = _in_range(s) & (rest > 1)
     if not easy.all():
-        hard = ~easy.ravel()
-        _, m_hard, _, _, rest_hard = _peel(np.moveaxis(x, axis, -1)[hard])
-        rest.reshape(-1, 1)[hard] = rest_hard
+        hard = ~np.squeeze(easy, axis)
+        rows = np.moveaxis(x, axis, -1)[hard]
+        if axis == -1:
+            rest[hard] = _peel(rows)[-1]
+        else:
+            np.moveaxis(rest, axis, -1)[hard] = _maximum_and_rest(rows, np.empty_like(rows), -1)[1]
     return m, rest
 
 
-def _in_range(s: np.ndarray) -> np.ndarray:
-    """Return where sums of unshifted exponentials have all their digits.
+def _in_range(s: np.ndarray, rest: np.ndarray | float = 0.0) -> np.ndarray:
+    """Return where sums of unshifted exponentials have all their digits; NaN has none.
 
-    With s ≥ 1 a term that underflows would be lost after the shift as well; the upper bound leaves
-    room for the rounding of the sum. NaN is out of range.
+    With s ≥ 1, a term that underflows unshifted would not be seen after the shift either.
     """
-    return (s >= 1) & (s <= np.finfo(s.dtype).max / 16)
+    return (s >= 1) & (s + rest < np.inf)
 
 
 def _peel(x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -124,31 +125,61 @@ def _sum(e: np.ndarray, axis: int) -> np.ndarray:
     return e.sum(axis=axis, keepdims=True)
 
 
-def _blocks(x: np.ndarray, out: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """Yield x and out in pieces: (block, work, class axis), the class axis −1 or 0.
+def _blocks(
+    x: np.ndarray, out: np.ndarray, turn_short_rows: bool = True
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, int]]:
+    """Yield x and out in pieces: (block, work, buffer, class axis).
 
-    What is written to `work`, in at least float32, ends in `out`.
+    All are in at least float32. What is written to `work` ends in `out`; `buffer` is scratch, of
+    the shape of the block. The class axis is −1, or −2 for columns. Short rows are
+    best turned into columns, but for softmax, which needs no maximum there.
     """
-    if x.ndim > 2 and not x.flags.c_contiguous:
-        for x_part, out_part in zip(x, out, strict=True):
-            yield from _blocks(x_part, out_part)
-        return
-    x, out = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
     wide = np.promote_types(x.dtype, np.float32)
-    axis = -1
-    if abs(x.strides[0]) < abs(x.strides[1]):
-        x, out, axis = x.T, out.T, 0
-    batch_axis = 1 + axis  # of length N; axis −1 and 0 are the classes
-    n, number = x.shape[axis], x.shape[batch_axis]
-    step = max(1, _BLOCK_BYTES // (n * wide.itemsize))
-    if axis == 0:
-        step = max(step, 128)  # shorter runs of memory are slow to read
-    for start in range(0, number, step):
-        part = (slice(None),) * batch_axis + (slice(start, start + step),)
-        block, target = x[part].astype(wide, copy=False), out[part]
-        if target.dtype == wide:
-            yield block, target, axis
-        else:
-            work = target.astype(wide)
-            yield block, work, axis
+    if x.ndim > 1 and x.strides[-1] > x.strides[-2] and x.shape[-2] >= _NARROW:
+        axis, turned, pieces = -2, False, _columns(x, out, wide.itemsize)
+    else:
+        turned = turn_short_rows and x.shape[-1] < _NARROW and x.size >= _NARROW**2
+        axis, pieces = (-2 if turned else -1), _rows(x, out, wide.itemsize)
+    buffer = np.empty(0, wide)
+    for block, target in pieces:
+        if turned:
+            block, target = block.T, target.T
+        block = block.astype(wide, order="C" if turned else "K", copy=turned)
+        if buffer.size < block.size:
+            buffer = np.empty(block.size, wide)
+        work = target.astype(wide, order="C" if turned else "K", copy=turned)
+        yield block, work, buffer[: block.size].reshape(block.shape), axis
+        if work is not target:
             target[...] = work
+
+
+def _rows(
+    x: np.ndarray, out: np.ndarray, itemsize: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield blocks of rows, shape (N, n)."""
+    flat_x = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    flat_out = np.ascontiguousarray(out).reshape(-1, out.shape[-1])
+    step = max(1, _BLOCK_BYTES // (x.shape[-1] * itemsize))
+    for start in range(0, len(flat_x), step):
+        yield flat_x[start : start + step], flat_out[start : start + step]
+    if not np.may_share_memory(flat_out, out):
+        out[...] = flat_out.reshape(out.shape)
+
+
+def _columns(
+    x: np.ndarray, out: np.ndarray, itemsize: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield blocks of columns, shape (B, n, C)."""
+    if x.ndim > 3:
+        for x_part, out_part in zip(x, out, strict=True):
+            yield from _columns(x_part, out_part, itemsize)
+        return
+    if x.ndim == 2:
+        x, out = x[None], out[None]
+    x, out = np.swapaxes(x, -1, -2), np.swapaxes(out, -1, -2)
+    batch, n, number = x.shape
+    wide = max(128, _BLOCK_BYTES // (n * itemsize))  # shorter runs of memory are slow to read
+    deep = max(1, _BLOCK_BYTES // (n * min(number, wide) * itemsize))
+    for i in range(0, batch, deep):
+        for j in range(0, number, wide):
+            yield x[i : i + deep, :, j : j + wide], out[i : i + deep, :, j : j + wide]

@@ -190,7 +190,7 @@ def cross_entropy(
     if reduction == "sum":
         losses = xp.sum(losses)
     elif reduction == "mean":
-        losses = xp.sum(losses) / max(math.prod(losses.shape), 1) if losses.size else losses
+        losses = xp.sum(losses) / max(math.prod(losses.shape), 1)
     return r.cast(losses)
 
 

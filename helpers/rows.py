@@ -174,12 +174,12 @@ def as_labels(labels: Array, n: int) -> tuple[Array, Any]:
     labels = xp.asarray(labels)
     if not xp.isdtype(labels.dtype, "integral"):
         raise TypeError(f"labels must be integers; got dtype {labels.dtype}")
-    outside = (labels < 0) | (labels >= n)
-    if xp.any(outside):
+    if math.prod(labels.shape) and (int(xp.min(labels)) < 0 or int(xp.max(labels)) >= n):
+        outside = (labels < 0) | (labels >= n)
         row = int(xp.argmax(xp.astype(xp.reshape(outside, (-1,)), xp.int8)))
         label = int(xp.reshape(labels, (-1,))[row])
         raise ValueError(f"labels must lie in 0…{n - 1} for {n} classes; got {label} at row {row}")
-    return xp.astype(labels, xp.int64), xp
+    return xp.astype(labels, xp.int64, copy=False), xp
 
 
 def ranks(x: Array, xp: Any) -> Array:
