@@ -65,11 +65,27 @@ def judge(exercise: Exercise, answer: Any) -> Verdict:
     from helpers.exercises import checking, guard, wording
 
     checking.expected_outcomes(exercise)  # before the clock runs
-    try:
-        with guard.watch(exercise.time_limit) as watch:
-            return _judge_guarded(exercise, answer, watch)
-    except Exception as error:  # an answer that none of this foresaw
-        return wording.beyond_judging(exercise, error)
+    # The inner watch is for the learner's function. The outer one is for whatever else looking at
+    # an answer may set off: an attribute that raises, a comparison that never ends.
+    with guard.watch(2 * exercise.time_limit + 5) as outer:
+        outcome = outer.call(_judge_watched, exercise, answer)
+    if outcome.error is None:
+        return outcome.value
+    return wording.verdict(
+        exercise,
+        "error",
+        f"Your answer could not be judged: looking at it raised {type(outcome.error).__name__}.",
+        look="Return plain numbers or arrays from a plain function.",
+    )
+
+
+def _judge_watched(exercise: Exercise, answer: Any) -> Verdict:
+    from helpers.exercises import answers, guard, wording
+
+    if answers.is_stub(answer):
+        return wording.not_started(exercise)
+    with guard.watch(exercise.time_limit) as watch:
+        return _judge_guarded(exercise, answer, watch)
 
 
 def _judge_guarded(exercise: Exercise, answer: Any, watch: Watch) -> Verdict:

@@ -135,9 +135,9 @@ def _inline(words: str) -> str:
 
 def highlighted(source: str) -> str:
     """Return Python code with bold keywords and slanted comments: no colour that a theme hides."""
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
+    from pygments import highlight  # type: ignore[import-untyped]
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+    from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
 
     formatter = HtmlFormatter(style="bw", noclasses=True, nowrap=True)
     return str(highlight(source, PythonLexer(), formatter)).rstrip("\n")

@@ -66,7 +66,7 @@ class TimeLimit(Exception):  # noqa: N818 - shown to learners
 class _Stop(SystemExit):
     """Ends the learner's code.
 
-    A ``SystemExit``, hence no ``Exception``, and silent where it ends a thread.
+    A ``SystemExit``: no ``Exception``, and what most code that catches everything lets through.
     """
 
     def __init__(self) -> None:
@@ -230,11 +230,18 @@ def _write_environment(variables: dict[str, str]) -> None:
             os.environ[name] = value
 
 
-def _write_builtins(names: dict[str, Any]) -> None:
-    current = vars(builtins)
-    current.update(names)  # first, since the next line needs them
-    for name in set(current) - set(names):
-        del current[name]
+def _restore_builtins(saved: dict[str, Any]) -> bool:
+    """Put back the built-in names, using none of them; return whether that was needed."""
+    names = builtins.__dict__
+    changed = False
+    for name, value in saved.items():
+        if names.get(name) is not value:
+            names[name] = value
+            changed = True
+    for name in names.keys() - saved.keys():
+        del names[name]
+        changed = True
+    return changed
 
 
 def _write_filters(filters: list[Any]) -> None:
@@ -261,7 +268,6 @@ def _states() -> list[_State]:
         _State("the working directory", _read_directory, _write_directory),
         _State("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
         _State("the module search path", lambda: list(sys.path), lambda p: _replace(sys.path, p)),
-        _State("Python's built-in names", lambda: dict(vars(builtins)), _write_builtins),
         _State("the garbage collector", gc.isenabled, _write_collector),
     ]
     torch = sys.modules.get("torch")
@@ -314,6 +320,7 @@ class Watch:
         self._portable = PORTABLE or threading.current_thread() is not threading.main_thread()
         self._process = os.getpid()
         self._states: list[tuple[_State, Any]] = []
+        self._builtins: dict[str, Any] = {}
         self._threads: set[int] = set()
         self._children: set[int] = set()
         self._closed = threading.Event()
@@ -349,6 +356,8 @@ class Watch:
         start = time.monotonic()
         self._deadline = start + self._left
         outcome = (self._call_in_thread if self._portable else self._call_here)(function, arguments)
+        if _restore_builtins(self._builtins):
+            self._tell("Python's built-in names")
         self._deadline = None
         self._left -= time.monotonic() - start
         if self._left <= 0:
@@ -357,6 +366,12 @@ class Watch:
         if os.getpid() != self._process:  # the answer forked: its copy of the kernel ends here
             os._exit(0)
         self._tidy(outcome)
+        error = outcome.error
+        if error is not None and function is not str and self.call(str, error).error is not None:
+            silent = type(type(error).__name__, (Exception,), {})
+            outcome.error = silent("its message cannot be shown").with_traceback(
+                error.__traceback__
+            )
         return outcome
 
     def text(self, value: object, limit: int = 400) -> str:
@@ -418,7 +433,7 @@ class Watch:
         until = time.monotonic() + self._left
         while not done.wait(min(0.1, max(0.0, until - time.monotonic()))):
             if time.monotonic() >= until:
-                _stop_threads({worker.ident or 0}, patience=0.5)
+                _stop_threads({worker.ident or 0}, 0.5, _Stop)
                 return Outcome()
         return outcome
 
@@ -464,6 +479,7 @@ class Watch:
             threading.Thread(target=self._end_stuck_children, daemon=True).start()
             self._threads = set(sys._current_frames())
             self._children = _children()
+            self._builtins = dict(vars(builtins))
             self._states = [(state, state.read()) for state in _states()]
             yield self
 
@@ -636,13 +652,13 @@ def _alarm_kept() -> Iterator[None]:
             signal.signal(signal.SIGINT, interrupt or signal.default_int_handler)
 
 
-def _stop_threads(threads: set[int], patience: float) -> None:
-    """Raise `_Stop` in threads until they are gone, or patience is."""
+def _stop_threads(threads: set[int], patience: float, error: type[SystemExit] = SystemExit) -> None:
+    """Raise `error` in threads until they are gone, or patience is; ``SystemExit`` is silent."""
     until = time.monotonic() + patience
     while threads and time.monotonic() < until:
         for thread in threads:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread), ctypes.py_object(_Stop)
+                ctypes.c_ulong(thread), ctypes.py_object(error)
             )
         time.sleep(0.005)
         threads = threads & set(sys._current_frames())
