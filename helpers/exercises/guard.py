@@ -367,11 +367,11 @@ class Watch:
             os._exit(0)
         self._tidy(outcome)
         error = outcome.error
-        if error is not None and function is not str and self.call(str, error).error is not None:
-            silent = type(type(error).__name__, (Exception,), {})
-            outcome.error = silent("its message cannot be shown").with_traceback(
-                error.__traceback__
-            )
+        if error is None or isinstance(error, TimeLimit) or function is str:
+            return outcome
+        if self.call(str, error).error is not None:  # what is told about it would raise again
+            silent = type(type(error).__name__, (Exception,), {})("its message cannot be shown")
+            outcome.error = silent.with_traceback(error.__traceback__)
         return outcome
 
     def text(self, value: object, limit: int = 400) -> str:

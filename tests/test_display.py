@@ -1,0 +1,129 @@
+"""How things are shown: the same words as HTML and as text, safe, and without colour."""
+
+import html as html_module
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from helpers.exercises import display
+from helpers.exercises.display import Code, Folded, Hint, Paragraph, Solution, Table, Title, Values
+from helpers.exercises.verdict import Verdict
+
+KEPT_TAGS = {
+    "div", "p", "strong", "code", "pre", "span", "table", "thead", "tbody", "tr", "th", "td",
+    "details", "summary",
+}  # fmt: skip
+KEPT_ATTRIBUTES = {"class", "style", "scope"}
+KEPT_STYLES = {
+    "border-left", "padding", "margin", "text-align", "vertical-align", "white-space",
+    "font-weight", "font-style",
+}  # fmt: skip
+
+VERDICT = Verdict(
+    "wrong",
+    "3.1",
+    "all of it",
+    mistake="global_maximum",
+    headline="Wrong: `x` < y & <script>alert(1)</script>.",
+    explanation="The maximum of the *whole batch*.",
+    look="Look at `axis=-1`.",
+    rows=(
+        ("input", "x = [[1, 2],\n     [3, 4]]"),
+        ("yours", "<b>1</b>"),
+        ("expected", "[0.1, 0.9]"),
+    ),
+    notes=("RuntimeWarning: overflow",),
+    remark="PyTorch does it so.",
+)
+
+
+class Reader(HTMLParser):
+    def __init__(self, source):
+        super().__init__()
+        self.open, self.words = [], []
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        assert tag in KEPT_TAGS
+        assert {name for name, _ in attrs} <= KEPT_ATTRIBUTES
+        styles = dict(attrs).get("style") or ""
+        assert {s.partition(":")[0].strip() for s in styles.split(";") if s.strip()} <= KEPT_STYLES
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def shown_as_html(shown):
+    source = shown._repr_html_()
+    assert source is not None
+    return source
+
+
+@pytest.mark.parametrize("status", display.SIGNS)
+def test_verdict_says_its_status_in_words(status):
+    verdict = Verdict(status, "3.1", "A message.")
+    assert status.capitalize() in repr(verdict)
+    assert status.capitalize() in shown_as_html(verdict)
+
+
+def test_verdict_html_survives_a_sanitiser_and_is_escaped():
+    source = shown_as_html(VERDICT)
+    reader = Reader(source)
+    assert not reader.open
+    assert "<script" not in source
+    assert "<b>" not in source
+    assert "<code>axis=-1</code>" in source
+
+
+def test_html_and_text_say_the_same():
+    def words(text):
+        return re.findall(r"\w+", text)
+
+    shown = html_module.unescape(" ".join(Reader(shown_as_html(VERDICT)).words))
+    assert sorted(words(shown)) == sorted(words(repr(VERDICT)))
+
+
+def test_text_is_aligned_and_narrow():
+    lines = repr(VERDICT).splitlines()
+    assert lines[0] == "✗ Wrong · exercise 3.1 · global maximum"
+    assert "  input     x = [[1, 2]," in lines
+    assert "                 [3, 4]]" in lines
+    assert "  yours     <b>1</b>" in lines
+    assert max(map(len, lines)) <= display.WIDTH
+
+
+def test_under_grading_the_points_are_shown(monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert repr(VERDICT) == "0.0"
+    assert VERDICT._repr_html_() is None
+
+
+def test_every_block_has_both_forms():
+    blocks: list[display.Block] = [
+        Title("Title", "more"),
+        Paragraph("words", "label"),
+        Code("def f(x):\n    return 'ä' < x  # why"),
+        Values((("yours", "1"), ("expected", "2"))),
+        Table(("a", "b"), (("1", "2"),)),
+        Folded("more", (Paragraph("hidden"),)),
+    ]
+    for block in blocks:
+        assert not Reader(display.html([block])).open
+        assert display.text([block])
+
+
+def test_a_colour_is_never_set_on_text_or_background():
+    for shown in (VERDICT, Solution("3.1", "def f(x):\n    return 1  # one", "why")):
+        for style in re.findall(r'style="([^"]*)"', shown_as_html(shown)):
+            assert not re.search(r"(^|[; ])(color|background)", style)
+
+
+def test_hints_say_how_many_are_left():
+    assert "2 more hints are left." in repr(Hint("3.1", 1, 3, "Think."))
+    assert "One more hint is left." in repr(Hint("3.1", 2, 3, "Think."))
+    assert 'solution("3.1")' in repr(Hint("3.1", 3, 3, "Think."))
