@@ -243,7 +243,7 @@ def epsilon_in_the_log(x, *, epsilon):
         extreme(ROWS_2000_APART, note="two rows 2000 apart"),
     ],
     truth=lambda x: _exact_bounds(x),
-    canonical=lambda result, x: tuple(np.asarray(part) for part in result),  # a list will do
+    canonical=lambda result, x: _pair(result),
     scale=lambda x, expected: _size(x),
     remark="The upper bound is reached when all logits are equal, the lower one never quite.",
 )
@@ -255,6 +255,13 @@ def lse_bounds(x):
     """
     m = np.max(x, axis=-1)
     return m, m + np.log(np.shape(x)[-1])
+
+
+def _pair(result):
+    """Return two results as a tuple of arrays: a list or a stacked array will do."""
+    if not isinstance(result, tuple) and (np.ndim(result) == 0 or len(result) != 2):
+        raise TypeError("two results were asked, the pair (lower, upper)")
+    return tuple(np.asarray(part) for part in result)
 
 
 def _exact_bounds(x):
