@@ -15,6 +15,7 @@ import numpy as np
 
 _BLOCK_BYTES = 2**20  # about what a core's own cache holds
 _NARROW = 32  # with fewer columns than this, turning them into rows is cheaper
+_PAIRWISE = 32  # columns are added up in pieces of this length
 _SHORT_ROW = 256  # below this a matrix product adds a row up faster than a sum, as accurately
 
 
@@ -63,7 +64,7 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     for block, y, buffer, axis in _blocks(x, out):
         m, rest = _maximum_and_rest(block, buffer, axis)
         np.subtract(m, y, out=y)
-        y += np.log1p(rest)
+        y += np.log1p(rest) + (m - m)
     return out
 
 
@@ -122,6 +123,10 @@ def _sum(e: np.ndarray, axis: int) -> np.ndarray:
     n = e.shape[axis]
     if axis == -1 and n < _SHORT_ROW:
         return e @ np.ones((n, 1), e.dtype)
+    if axis == -2 and n > _PAIRWISE:  # down columns NumPy adds one after the other, and errs more
+        whole = n - n % _PAIRWISE
+        parts = e[:, :whole].reshape(len(e), -1, _PAIRWISE, e.shape[-1]).sum(axis=axis)
+        return _sum(parts, axis) + e[:, whole:].sum(axis=axis, keepdims=True)
     return e.sum(axis=axis, keepdims=True)
 
 
@@ -153,9 +158,7 @@ def _blocks(
             target[...] = work
 
 
-def _rows(
-    x: np.ndarray, out: np.ndarray, itemsize: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _rows(x: np.ndarray, out: np.ndarray, itemsize: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield blocks of rows, shape (N, n)."""
     flat_x = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
     flat_out = np.ascontiguousarray(out).reshape(-1, out.shape[-1])

@@ -90,7 +90,7 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
     if r.is_numpy:
         return r.restore(blocks.log_softmax(r.values))
     peeled = _peel(r)
-    return r.restore((r.values - peeled.m) - (peeled.one - 1) - r.xp.log1p(peeled.rest))
+    return r.restore(peeled.d - r.xp.log1p(peeled.rest) + (peeled.one - 1))
 
 
 def logsumexp(x: Array, axis: Axis = -1, keepdims: bool = False) -> Array:
@@ -131,9 +131,7 @@ def logsumexp(x: Array, axis: Axis = -1, keepdims: bool = False) -> Array:
 # --- the loss -------------------------------------------------------------------------------
 
 
-def cross_entropy(
-    logits: Array, targets: Array, axis: int = -1, reduction: str = "mean"
-) -> Array:
+def cross_entropy(logits: Array, targets: Array, axis: int = -1, reduction: str = "mean") -> Array:
     """Cross-entropy −Σ_i q_i log p_i of the targets q with p = softmax(logits).
 
     For a class index y it is log1p(rest) + (m − x_y): two terms, none negative, so nothing
@@ -168,7 +166,7 @@ def cross_entropy(
     Examples
     --------
     >>> float(cross_entropy([[2.0, 0.5, 6.0], [0.1, 0.0, 3.0]], [2, 1]))
-    1.5658...
+    1.5609...
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'reduction must be "mean", "sum" or "none"; got {reduction!r}')
@@ -180,11 +178,11 @@ def cross_entropy(
         losses = blocks.cross_entropy(r.values, targets[..., None])[..., 0]
     elif are_labels:
         peeled = _peel(r)
-        x_y = xp.take_along_axis(peeled.x, targets[..., None], axis=-1)
-        losses = (xp.log1p(peeled.rest) + (peeled.m - x_y))[..., 0]
+        d_y = xp.take_along_axis(peeled.d, targets[..., None], axis=-1)  # x_y − m
+        losses = (xp.log1p(peeled.rest) - d_y + (peeled.one - 1))[..., 0]
     else:
         peeled = _peel(r)
-        nll = xp.log1p(peeled.rest) + (peeled.m - peeled.x)
+        nll = xp.log1p(peeled.rest) - peeled.d + (peeled.one - 1)
         nll = xp.where((targets == 0) & xp.isinf(nll), xp.zeros_like(nll), nll)  # 0 · ∞ is 0 here
         losses = xp.sum(targets * nll, axis=-1)
     if reduction == "sum":
@@ -449,33 +447,37 @@ def label_smoothing(labels: Array, n: int, epsilon: float) -> Array:
 
 
 class Peeled(NamedTuple):
-    """A row without its maximum: what `_peel` returns. Class axis last, one row each."""
+    """A row without its maximum: what `_peel` returns. Class axis last."""
 
-    x: Array  # the logits, at least float32
     m: Array  # the row's maximum, shape (..., 1)
     top: Array  # True at the maximum (at the first one, if there are ties)
-    one: Array  # exp(m − m): the maximum's own term, 1, or NaN where m is not finite
+    d: Array  # x − m, shape (..., n)
     e: Array  # exp(x − m), but 0 at `top`
     rest: Array  # Σ e, shape (..., 1)
+    one: Array  # the maximum's own term, exp(0); NaN where m is infinite or NaN
 
 
 def _peel(r: Rows) -> Peeled:
     """Split each row into its maximum and the exponentials of everything else.
 
     Only *one* maximum is taken out. Leaving out all ties would give the same values and wrong
-    gradients: autograd would then see a tied entry through m alone.
+    gradients: autograd would then see a tied entry through m alone. At `top`, d is a constant 0
+    for the same reason: through x_k − m autograd would add 1 and −1 to a gradient that may be
+    smaller than their rounding.
     """
     xp, x = r.xp, r.wide()
+    zero = xp.zeros_like(x)
     with np.errstate(all="ignore"):
         k = xp.argmax(x, axis=-1, keepdims=True)
         m = xp.take_along_axis(x, k, axis=-1)
-        top = xp.arange(x.shape[-1], device=device(x)) == k
+        top = xp.arange(r.n, device=device(x)) == k
         shift = xp.where(xp.isfinite(m), m, xp.zeros_like(m))
-        d = x - shift
+        d = xp.where(top, zero, x - shift)
         # d is rounded, and exp turns its error, up to |d| · eps/2, into a relative error of that
         # size. Knuth's two-sum finds what rounding took: x − shift = d + lost, exactly.
         back = d - x
         lost = (x - (d - back)) - (shift + back)
-        lost = xp.where(xp.isfinite(lost), lost, xp.zeros_like(lost))
-        e = xp.where(top, xp.zeros_like(d), xp.exp(d) * (1 + lost))
-        return Peeled(x, m, top, xp.exp(m - m), e, xp.sum(e, axis=-1, keepdims=True))
+        lost = xp.where(xp.isfinite(lost), lost, zero)
+        e = xp.where(top, zero, xp.exp(d) * (1 + lost))
+        one = xp.where(xp.isfinite(m), xp.ones_like(m), xp.full_like(m, math.nan))
+        return Peeled(m, top, d, e, xp.sum(e, axis=-1, keepdims=True), one)

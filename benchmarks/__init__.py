@@ -1,0 +1,1 @@
+"""Accuracy and speed of the kernels against the libraries: `make bench` writes the tables."""
