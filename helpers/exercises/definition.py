@@ -103,6 +103,49 @@ def divides_by_the_maximum(w):
     return w / w.max(axis=1, keepdims=True)
 
 
+@normalise.mistake(
+    "You divided by the Euclidean length of each row: then the squares sum to 1. Divide by the "
+    "plain sum."
+)
+def divides_by_the_length(w):
+    return w / np.sqrt((w * w).sum(axis=1, keepdims=True))
+
+
+@normalise.mistake(
+    "You took a softmax: weights are positive already, so no exponential is needed. Divide by the "
+    "sum of the row."
+)
+def takes_a_softmax(w):
+    e = np.exp(w - w.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@normalise.mistake(
+    "You added an ε to the sum: then the rows no longer sum to 1. Every row here has a positive "
+    "entry, so nothing has to be guarded.",
+    epsilon=(1e-12, 1e-10, 1e-9, 1e-8, 1e-6, 1e-3),
+)
+def adds_epsilon(w, *, epsilon):
+    return w / (w.sum(axis=1, keepdims=True) + epsilon)
+
+
+@normalise.mistake(
+    "You divided every row by the sum of the first row: `sum(axis=1)[0]` or a sum outside the loop "
+    "over the rows. Each row needs its own."
+)
+def first_sum_for_all(w):
+    return w / w[0].sum()
+
+
+@normalise.mistake(
+    "You stretched each row from 0 to 1 by its minimum and maximum: that is another normalisation. "
+    "Here each row has to sum to 1."
+)
+def stretches_to_zero_and_one(w):
+    low = w.min(axis=1, keepdims=True)
+    return (w - low) / (w.max(axis=1, keepdims=True) - low)
+
+
 # --- 1.2 -------------------------------------------------------------------------------------
 
 
@@ -226,6 +269,52 @@ def modifies_its_argument(x, *, way):
     return e
 
 
+@softmax_textbook.mistake(
+    "You worked along axis 1: that is the last axis of a batch, but not of a 3-D stack, and one "
+    "row alone has no axis 1 at all. The last axis is always `axis=-1`."
+)
+def axis_one(x):
+    axis = 1 if x.ndim > 1 else 0
+    e = np.exp(x)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "The base is 2 (or 10), not e: softmax is built on exp. Exercise 1.4 is about other bases.",
+    base=(2.0, 10.0),
+)
+def another_base(x, *, base):
+    e = base**x
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "The sign of the exponent is turned round: you took exp(−x), so the smallest logit gets the "
+    "largest probability."
+)
+def exp_of_minus_x(x):
+    e = np.exp(-x)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "You squared the logits to make them positive: then −3 counts as much as 3. Softmax uses "
+    "exp(x), which keeps their order."
+)
+def squares_instead(x):
+    return x * x / (x * x).sum(axis=-1, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "An ε was added to the denominator: the rows no longer sum to 1. A sum of exponentials is "
+    "positive, so nothing has to be guarded.",
+    epsilon=(1e-12, 1e-10, 1e-9, 1e-8, 1e-6),
+)
+def adds_an_epsilon(x, *, epsilon):
+    e = np.exp(x)
+    return e / (e.sum(axis=-1, keepdims=True) + epsilon)
+
+
 # --- 1.3 -------------------------------------------------------------------------------------
 
 
@@ -312,6 +401,41 @@ def ratio_not_its_log(x, i, j, *, way):
     p = np.exp(x - x.max()) if way == "shifted" else np.exp(x)
     p = p / p.sum()
     return p[i] / p[j]
+
+
+@log_odds.mistake(
+    "This is the log of p_i / (1 − p_i): class i against all others together. Here it is against "
+    "class j alone."
+)
+def against_all_others(x, i, j):
+    e = np.exp(x - x.max())
+    return np.log(e[i]) - np.log(np.delete(e, i).sum())
+
+
+@log_odds.mistake(
+    "The logarithm has base 2 or 10: log here is the natural one, which undoes exp.",
+    base=(2.0, 10.0),
+)
+def another_logarithm(x, i, j, *, base):
+    return (x[i] - x[j]) / np.log(base)
+
+
+@log_odds.mistake(
+    "You divided the logits themselves, or took their logs: x_i / x_j has no meaning for logits, "
+    "which may be negative or 0. Their difference is the log of the ratio of the probabilities.",
+    log=(False, True),
+)
+def ratio_of_logits(x, i, j, *, log):
+    ratio = np.divide(x[i], x[j])
+    return np.log(ratio) if log else ratio
+
+
+@log_odds.mistake(
+    "The sign is lost: this is |x_i − x_j|. When class i is the less probable one, its log-odds "
+    "are negative."
+)
+def lost_sign(x, i, j):
+    return abs(x[i] - x[j])
 
 
 # --- 1.4 -------------------------------------------------------------------------------------
@@ -402,6 +526,50 @@ def not_normalised(x, b):
     return b**x
 
 
+@softmax_base.mistake(
+    "You raised the logits to the power b, x^b: the base is b and the logit is the exponent, b^x."
+)
+def base_and_exponent_exchanged(x, b):
+    e = np.power(x, b)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_base.mistake(
+    "The logarithm of the base has base 2 or 10: b^x = exp(x · ln b) holds for the natural one, "
+    "np.log.",
+    base=(2.0, 10.0),
+)
+def another_logarithm_of_b(x, b, *, base):
+    e = np.exp(x * np.log(b) / np.log(base))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_base.mistake(
+    "b stands only above the fraction bar: you divided b^x by a sum of exp(x). The sum has to run "
+    "over the same b^x."
+)
+def b_only_in_the_numerator(x, b):
+    return b**x / np.exp(x).sum(axis=-1, keepdims=True)
+
+
+@softmax_base.mistake(
+    "`keepdims=True` is missing: the sums line up with the columns instead of the rows."
+)
+def sums_lose_their_axis(x, b):
+    e = np.exp(x * np.log(b))
+    return e / e.sum(axis=-1)
+
+
+@softmax_base.mistake(
+    "The base is always 2 (or 10): b changes nothing in your result. Put it where the number "
+    "stands.",
+    base=(2.0, 10.0),
+)
+def always_the_same_base(x, b, *, base):
+    e = base**x
+    return e / e.sum(axis=-1, keepdims=True)
+
+
 # --- 1.5 -------------------------------------------------------------------------------------
 
 
@@ -477,3 +645,34 @@ def softmax_over_the_entries(t, *, axis):
 )
 def classes_t_and_minus_t(t):
     return np.exp(t) / (np.exp(t) + np.exp(-t))
+
+
+@sigmoid_via_softmax.mistake(
+    "Your second logit is not 0 but 1: exp(0) is 1, so the denominator is exp(t) + 1. With the "
+    "logits (t, 1) it is exp(t) + e."
+)
+def classes_t_and_one(t):
+    return np.exp(t) / (np.exp(t) + np.exp(1.0))
+
+
+@sigmoid_via_softmax.mistake(
+    "These are the odds, exp(t): divide by the sum of both classes, exp(t) + 1."
+)
+def the_odds(t):
+    return np.exp(t)
+
+
+@sigmoid_via_softmax.mistake(
+    "This is the hyperbolic tangent, between −1 and 1: tanh(t) = 2 σ(2t) − 1. A probability lies "
+    "between 0 and 1."
+)
+def hyperbolic_tangent(t):
+    return np.tanh(t)
+
+
+@sigmoid_via_softmax.mistake(
+    "Both probabilities came back, along a new last axis. Return the first class's alone: [..., 0]."
+)
+def both_classes(t):
+    e = np.exp(t)
+    return np.stack([e / (e + 1.0), 1.0 / (e + 1.0)], axis=-1)

@@ -70,6 +70,11 @@ def grand_total(p):
     return p.sum()
 
 
+@row_sums.mistake("These are the means of the rows: a mean is the sum divided by n. Use `sum`.")
+def row_means(p):
+    return p.mean(axis=1)
+
+
 @row_sums.mistake(
     "The sums are right, but the summed axis is still there with length 1: shape (N, 1) where "
     "(N,) was asked. Look at `keepdims`."

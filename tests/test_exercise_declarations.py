@@ -1,0 +1,164 @@
+"""Every declaration keeps what the checker rests on, generated from the registry."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from helpers.exercises import judge
+from helpers.exercises.cases import agree, member_outcome, members
+from helpers.exercises.checking import (
+    Outcome,
+    difference,
+    expected_outcomes,
+    fresh,
+    settled,
+    widened,
+)
+from helpers.exercises.declaration import Exercise, registry
+
+EXERCISES = list(registry().values())
+MISTAKES = [(e, m, f) for e in EXERCISES for m in e.mistakes for f in m.functions]
+
+each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+
+
+def answer_of(exercise: Exercise, function):
+    """Return what a learner would pass: the function, or the value where a value is asked."""
+    return function() if exercise.value else function
+
+
+def error_classes(raises) -> tuple[type[BaseException], ...]:
+    """Return what a probe may raise as a tuple."""
+    return raises if isinstance(raises, tuple) else (raises,)
+
+
+def disagreements(exercise: Exercise, function) -> list[str]:
+    """Return the notes of the probes on which a function is not what its truth says."""
+    found = []
+    for probe in exercise.probes:
+        if probe.raises is not None:
+            with contextlib.suppress(*error_classes(probe.raises)):
+                function(*map(fresh, probe.arguments))
+                found.append(f"{probe.note}: nothing was raised")
+            continue
+        with np.errstate(all="ignore"):
+            try:
+                value = function(*map(widened, probe.arguments))
+            except Exception as error:
+                found.append(f"{probe.note}: {error}")
+                continue
+            truth = settled(exercise.truth(*map(widened, probe.arguments)))
+            if exercise.canonical is not None:
+                value = exercise.canonical(settled(value), *map(fresh, probe.arguments))
+                truth = exercise.canonical(truth, *map(fresh, probe.arguments))
+        problem = difference(exercise, probe, settled(value), settled(truth))
+        if problem is not None:
+            found.append(f"{probe.note}: {problem[1]}")
+    return found
+
+
+@each_exercise
+def test_the_reference_is_right_by_an_independent_truth(exercise):
+    assert disagreements(exercise, exercise.reference) == []
+
+
+@each_exercise
+def test_the_truth_would_notice_the_first_mistake(exercise):
+    telling = [
+        mistake.functions[0]
+        for mistake in exercise.mistakes[:1]
+        if disagreements(exercise, mistake.functions[0])
+    ]
+    assert telling or not exercise.mistakes[:1]
+
+
+@each_exercise
+def test_the_check_notices_a_reference_that_is_its_own_first_mistake(exercise):
+    swapped = dataclasses.replace(exercise, reference=exercise.mistakes[0].functions[0])
+    swapped.__dict__.pop("_expected", None)
+    assert judge(swapped, answer_of(exercise, exercise.reference)).status != "right"
+
+
+@each_exercise
+def test_the_reference_is_accepted(exercise):
+    verdict = judge(exercise, answer_of(exercise, exercise.reference))
+    assert verdict.status == "right", verdict.message
+    assert verdict.score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("exercise", "mistake", "function"),
+    MISTAKES,
+    ids=[
+        f"{e.id}-{m.name}" + (f"-{m.functions.index(f)}" if len(m.functions) > 1 else "")
+        for e, m, f in MISTAKES
+    ],
+)
+def test_a_mistake_is_refused_under_its_own_name(exercise, mistake, function):
+    verdict = judge(exercise, answer_of(exercise, function))
+    assert verdict.status in ("wrong", "unstable", "error"), verdict.message
+    assert verdict.mistake == mistake.name, verdict.message
+    assert mistake.sentence.strip()[1:20] in verdict.message
+    assert verdict.score < 1.0
+
+
+@each_exercise
+def test_no_two_mistakes_do_the_same(exercise):
+    probes = [i for i, probe in enumerate(exercise.probes) if probe.double]
+    for (first, f), (second, g) in itertools.combinations(members(exercise), 2):
+        if first is second:
+            continue
+        assert not all(
+            agree(
+                exercise,
+                exercise.probes[i],
+                member_outcome(exercise, f, i),
+                member_outcome(exercise, g, i),
+            )
+            for i in probes
+        ), f"{first.name} and {second.name} have the same outcomes on all float64 probes"
+
+
+@each_exercise
+def test_a_stub_is_not_started(exercise):
+    if exercise.value:
+        assert judge(exercise, ...).status == "not started"
+        return
+    namespace: dict = {}
+    exec(f"def {exercise.name}{exercise.signature}:\n    '''The task.'''\n    ...", namespace)
+    verdict = judge(exercise, namespace[exercise.name])
+    assert verdict.status == "not started"
+    assert verdict.score == 0.0
+
+
+@each_exercise
+def test_it_helps_and_explains(exercise):
+    assert len(exercise.hint_texts) >= 3
+    assert len(set(exercise.hint_texts)) == len(exercise.hint_texts)
+    assert exercise.reasoning_text
+    assert exercise.statement
+    assert exercise.minutes > 0
+    assert exercise.mistakes
+    names = [mistake.name for mistake in exercise.mistakes]
+    assert len(set(names)) == len(names)
+    assert all(probe.note for probe in exercise.probes) or exercise.value
+
+
+@each_exercise
+def test_the_solution_can_be_pasted_into_a_notebook(exercise):
+    namespace: dict = {"np": np}
+    exec(f"import math\nimport numpy as np\n{exercise.source}", namespace)
+    pasted = namespace[exercise.name]
+    assert judge(exercise, answer_of(exercise, pasted)).status == "right"
+
+
+@each_exercise
+def test_probes_survive_the_reference(exercise):
+    """Whatever is shared between calls must not have been changed by the calls so far."""
+    assert all(outcome.modified == () for outcome in expected_outcomes(exercise))
+    assert isinstance(expected_outcomes(exercise)[0], Outcome)
