@@ -83,6 +83,7 @@ Block = Title | Paragraph | Code | Values | Table | Folded
 BAR = "border-left: 4px solid {colour}; padding: 2px 0 2px 14px; margin: 4px 0;"
 LEFT = "text-align: left; vertical-align: top;"
 PRE = "margin: 0; white-space: pre-wrap;"
+CODE = "margin: 0 0 1em 0;"
 
 
 def html(blocks: Sequence[Block], colour: str = "#8a8a8a") -> str:
@@ -106,7 +107,7 @@ def _block_html(block: Block) -> str:
             lead = f"<strong>{escape(label)}:</strong> " if label else ""
             return f"<p>{lead}{_inline(body)}</p>"
         case Code(source):
-            return f"<pre>{highlighted(source)}</pre>"
+            return f'<pre style="{CODE}">{highlighted(source)}</pre>'
         case Values(pairs):
             head = "".join(f'<th style="{LEFT}">{escape(label)}</th>' for label, _ in pairs)
             cells = "".join(
@@ -215,11 +216,9 @@ def verdict_blocks(verdict: Verdict) -> list[Block]:
         blocks.append(Paragraph(verdict.explanation))
     side_by_side = tuple(row for row in verdict.rows if row[0] in ("yours", "expected"))
     above = tuple(row for row in verdict.rows if row not in side_by_side)
-    blocks += [Values((row,)) for row in above]
-    if side_by_side:
-        blocks.append(Values(side_by_side))
     if verdict.look:
         blocks.append(Paragraph(verdict.look, "Next"))
+    blocks += [Values(pairs) for pairs in (above, side_by_side) if pairs]
     if verdict.remark:
         blocks.append(Paragraph(verdict.remark, "Worth knowing"))
     if verdict.notes:

@@ -208,7 +208,11 @@ def shown_input(exercise: Exercise, probe: Probe) -> str:
     """Return "x = [1, 2], tau = 0.5"."""
     names = exercise.signature.parameters
     pairs = zip(names, probe.arguments, strict=False)
-    return ", ".join(f"{name} = {shown(value, dtype=True)}" for name, value in pairs)
+    parts = [
+        f"{name} = " + shown(value, dtype=True).replace("\n", "\n" + " " * (len(name) + 3))
+        for name, value in pairs
+    ]
+    return (",\n" if any("\n" in part for part in parts) else ", ").join(parts)
 
 
 def shown_pair(mine: Any, wanted: Any) -> tuple[str, str]:
@@ -271,6 +275,6 @@ def tested(exercise: Exercise) -> str:
         return count
     narrow = min((array.dtype for array in arrays), key=lambda dtype: dtype.itemsize)
     finite = np.concatenate([np.abs(a[np.isfinite(a)]).ravel().astype(float) for a in arrays])
-    largest = f"{finite.max():.4g}" if finite.size else "0"
+    largest = f"{finite.max():g}" if finite.size else "0"
     negative = any(bool((array < 0).any()) for array in arrays)
     return f"{count}, from {narrow} to {'±' if negative else ''}{largest}"
