@@ -1,4 +1,4 @@
-"""Exercises 6.1 to 6.6: the Jacobian of softmax, its products without a matrix, a numerical check."""
+"""Exercises 6.1 to 6.6: softmax's Jacobian, its products without a matrix, a numerical check."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def modifies_the_logits(x):
     truth=_differentiated("softmax"),
     scale=_rows_of_p,
     relative=lambda x: spread(x).max(),
-    remark="Rows never touch: of the (N, n, N, n) Jacobian of the whole batch, these blocks are all.",
+    remark="Rows never touch: these N blocks hold all of the (N, n, N, n) Jacobian.",
 )
 def batch_jacobian(x):
     """Return the Jacobian of softmax for every row of a batch.
@@ -388,7 +388,7 @@ _G_STACK = _rng.normal(size=(2, 3, 4)) + 0.5
     truth=_exact_vjp,
     scale=_size_of_vjp,
     library=("softmax_vjp",),
-    remark="One dot product per row and no matrix: this is what every library's backward pass does.",
+    remark="One dot product per row and no matrix: libraries' backward passes do just this.",
 )
 def softmax_vjp(p, g):
     """Return the vector-Jacobian product of softmax, gᵀJ for every row, without building J.
@@ -544,7 +544,7 @@ def log_softmax_jacobian(x):
 
 
 log_softmax_jacobian.hints(
-    "log p_i = x_i - LSE(x). What is the derivative of x_i by x_j, and what is the gradient of LSE?",
+    "log p_i = x_i - LSE(x). What is the derivative of x_i by x_j, and the gradient of LSE?",
     "dx_i/dx_j = δ_ij, and dLSE/dx_j = p_j: so J_ij = δ_ij - p_j. Which index does p carry?",
     "np.eye(n) - p subtracts p from every row of the identity: entry (i, j) loses p_j.",
 )
