@@ -202,6 +202,8 @@ def _from_list(values: list[Any]) -> Any:
     try:
         array = np.array(parts)
     except (ValueError, TypeError):
+        if all(isinstance(part, np.ndarray) for part in values):
+            return tuple(values)  # several results, returned as a list
         raise Unusable("a ragged list came back: its rows differ in length") from None
     if array.dtype.kind == "O":
         raise Unusable("a list of objects came back; return an array of numbers")
