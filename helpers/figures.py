@@ -34,7 +34,7 @@ _CARD = (
     "background-color:#ffffff;color:#1a1a1a;border:1px solid #d0d0d0;"
     "padding:12px;margin:8px 0;max-width:800px"
 )
-_FILE_NAME = re.compile(r"\S+\.(png|svg|jpe?g|gif|webp|pdf)", re.IGNORECASE)
+_FILE_NAME = re.compile(r".+\.(png|svg|jpe?g|gif|webp|pdf)", re.IGNORECASE)
 
 
 def use_house_style() -> None:
