@@ -374,6 +374,8 @@ def _array_difference(
     if close.all():
         return None
     where = tuple(int(i) for i in np.argwhere(~close)[0])
+    if close.size == 1:
+        return "value", "the number is wrong", where
     return "value", f"wrong in {np.count_nonzero(~close)} of {close.size} entries", where
 
 

@@ -271,10 +271,11 @@ def modifies_its_argument(x, *, way):
 
 @softmax_textbook.mistake(
     "You worked along axis 1: that is the last axis of a batch, but not of a 3-D stack, and one "
-    "row alone has no axis 1 at all. The last axis is always `axis=-1`."
+    "row alone has no axis 1 at all. The last axis is always `axis=-1`.",
+    one_row=(0, 1),
 )
-def axis_one(x):
-    axis = 1 if x.ndim > 1 else 0
+def axis_one(x, *, one_row):
+    axis = 1 if x.ndim > 1 else one_row
     e = np.exp(x)
     return e / e.sum(axis=axis, keepdims=True)
 
