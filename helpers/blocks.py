@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 _BLOCK_BYTES = 2**20  # about what a core's own cache holds
+_GATHERED = 2**14  # rows whose labelled logits are picked at once
 _NARROW = 32  # with fewer columns than this, turning them into rows is cheaper
 _PAIRWISE = 32  # columns are added up in pieces of this length
 _SHORT_ROW = 256  # below this a matrix product adds a row up faster than a sum, as accurately
@@ -40,7 +41,8 @@ def softmax(x: np.ndarray) -> np.ndarray:
 def log_softmax(x: np.ndarray) -> np.ndarray:
     """Return (x − m) − log1p(rest), shape (..., n)."""
     out = np.empty_like(x)
-    for block, y, d, axis in _blocks(x, out):
+    for block, y, buffer, axis in _blocks(x, out):
+        d = y if axis == -1 else buffer
         m, rest = _maximum_and_rest(block, d, axis)
         np.subtract(block, m, out=d)
         np.subtract(d, np.log1p(rest) + (m - m), out=y)  # m − m is NaN where m is not finite
@@ -60,7 +62,11 @@ def logsumexp(x: np.ndarray) -> np.ndarray:
 @np.errstate(all="ignore")
 def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return log1p(rest) + (m − x_y), shape (..., 1) in at least float32, for labels (..., 1)."""
-    out = np.take_along_axis(x, labels, axis=-1).astype(np.promote_types(x.dtype, np.float32))
+    out = np.empty(labels.shape, np.promote_types(x.dtype, np.float32))
+    for start in range(0, len(x) if x.ndim > 1 else 1, _GATHERED):
+        part = slice(start, start + _GATHERED) if x.ndim > 1 else ...
+        y = labels[part][..., 0]
+        out[part][..., 0] = x[part][(*np.ix_(*map(np.arange, y.shape)), y)]
     for block, y, buffer, axis in _blocks(x, out):
         m, rest = _maximum_and_rest(block, buffer, axis)
         np.subtract(m, y, out=y)
@@ -165,7 +171,7 @@ def _rows(x: np.ndarray, out: np.ndarray, itemsize: int) -> Iterator[tuple[np.nd
     step = max(1, _BLOCK_BYTES // (x.shape[-1] * itemsize))
     for start in range(0, len(flat_x), step):
         yield flat_x[start : start + step], flat_out[start : start + step]
-    if not np.may_share_memory(flat_out, out):
+    if not out.flags.c_contiguous:
         out[...] = flat_out.reshape(out.shape)
 
 

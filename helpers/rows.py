@@ -144,19 +144,29 @@ def targets_for(found: Rows, targets: Array, axis: int) -> Array:
     ValueError
         If the shape fits neither, or a class index is out of range.
     """
-    xp = found.xp
-    targets = xp.asarray(targets, device=array_api_compat.device(found.values))
+    targets, xp = _on_the_side_of(targets, found)
     batch = tuple(found.values.shape[:-1])
-    if xp.isdtype(targets.dtype, "integral"):
+    if _holds_integers(targets, xp):
         if tuple(targets.shape) != batch:
             raise ValueError(f"class indices must have shape {batch}; got {tuple(targets.shape)}")
-        return as_labels(targets, found.n)[0]
+        return _checked_labels(targets, found.n, xp)
     if tuple(targets.shape) != found.shape:
         raise ValueError(
             f"target probabilities must have the logits' shape {found.shape}; "
             f"got {tuple(targets.shape)}"
         )
     return xp.astype(rows(targets, axis).values, found.wide().dtype)
+
+
+def _on_the_side_of(targets: Array, found: Rows) -> tuple[Array, Any]:
+    if found.is_numpy:
+        return np.asarray(targets), found.xp
+    where = array_api_compat.device(found.values)
+    return found.xp.asarray(targets, device=where), found.xp
+
+
+def _holds_integers(x: Array, xp: Any) -> bool:
+    return x.dtype.kind in "iu" if xp is array_api_numpy else xp.isdtype(x.dtype, "integral")
 
 
 def as_labels(labels: Array, n: int) -> tuple[Array, Any]:
@@ -172,14 +182,18 @@ def as_labels(labels: Array, n: int) -> tuple[Array, Any]:
     elsewhere = array_api_compat.is_array_api_obj(labels) and not isinstance(labels, np.generic)
     xp = array_api_compat.array_namespace(labels) if elsewhere else array_api_numpy
     labels = xp.asarray(labels)
-    if not xp.isdtype(labels.dtype, "integral"):
+    if not _holds_integers(labels, xp):
         raise TypeError(f"labels must be integers; got dtype {labels.dtype}")
+    return _checked_labels(labels, n, xp), xp
+
+
+def _checked_labels(labels: Array, n: int, xp: Any) -> Array:
     if math.prod(labels.shape) and (int(xp.min(labels)) < 0 or int(xp.max(labels)) >= n):
         outside = (labels < 0) | (labels >= n)
         row = int(xp.argmax(xp.astype(xp.reshape(outside, (-1,)), xp.int8)))
         label = int(xp.reshape(labels, (-1,))[row])
         raise ValueError(f"labels must lie in 0…{n - 1} for {n} classes; got {label} at row {row}")
-    return xp.astype(labels, xp.int64, copy=False), xp
+    return labels if labels.dtype == xp.int64 else xp.astype(labels, xp.int64)
 
 
 def ranks(x: Array, xp: Any) -> Array:
