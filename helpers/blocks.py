@@ -59,24 +59,35 @@ def logsumexp(x: np.ndarray) -> np.ndarray:
     return out
 
 
-@np.errstate(all="ignore")
 def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return log1p(rest) + (m − x_y), shape (..., 1) in at least float32, for labels (..., 1)."""
     out = np.empty(labels.shape, np.promote_types(x.dtype, np.float32))
-    for start in range(0, len(x) if x.ndim > 1 else 1, _GATHERED):
-        part = slice(start, start + _GATHERED) if x.ndim > 1 else ...
-        y = labels[part][..., 0]
-        out[part][..., 0] = x[part][(*np.ix_(*map(np.arange, y.shape)), y)]
-    for block, y, buffer, axis in _blocks(x, out):
-        m, rest = _maximum_and_rest(block, buffer, axis)
-        np.subtract(m, y, out=y)
-        y += np.log1p(rest) + (m - m)
+    for start in range(0, len(x) if x.ndim == 2 else 1, _GATHERED):  # indices take memory, too
+        part = slice(start, start + _GATHERED) if x.ndim == 2 else ...
+        out[part] = _at_labels(x[part], labels[part])
+    with np.errstate(all="ignore"):
+        for block, y, buffer, axis in _blocks(x, out):
+            m, rest = _maximum_and_rest(block, buffer, axis)
+            np.subtract(m, y, out=y)
+            y += np.log1p(rest) + (m - m)
     return out
+
+
+def _at_labels(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    if x.ndim == 2:  # much faster for a few short rows
+        return x[np.arange(len(x)), labels[:, 0]][:, None]
+    return np.take_along_axis(x, labels, axis=-1)
 
 
 def _maximum_and_rest(x: np.ndarray, e: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Return m and rest = Σ exp(x_j − m) without the maximum's own term; `e` is a buffer."""
     np.exp(x, out=e)
+    if len(x) == 1 and axis == -1:  # scalars cost less than arrays of one element
+        k = x.argmax()
+        top = e[0, k]
+        rest = np.add.reduce(e[0, :k]) + np.add.reduce(e[0, k + 1 :])
+        if top >= 1 and top + rest < np.inf:
+            return x[:, k : k + 1], np.array([[rest / top]], e.dtype)
     if axis == -1:
         at_maximum = np.arange(len(x)), x.argmax(axis=-1)
         m, top = x[at_maximum][:, None], e[at_maximum][:, None]
@@ -146,6 +157,9 @@ def _blocks(
     best turned into columns, but for softmax, which needs no maximum there.
     """
     wide = np.promote_types(x.dtype, np.float32)
+    if x.ndim == 2 and x.size < _NARROW**2 and x.flags.c_contiguous and x.dtype == wide:
+        yield x, out, np.empty_like(x), -1
+        return
     if x.ndim > 1 and x.strides[-1] > x.strides[-2] and x.shape[-2] >= _NARROW:
         axis, turned, pieces = -2, False, _columns(x, out, wide.itemsize)
     else:

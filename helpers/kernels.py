@@ -34,7 +34,6 @@ from array_api_compat import device
 from . import blocks
 from .rows import Array, Axis, Rows, as_labels, floating, ranks, rows, targets_for
 
-
 # --- the three everybody uses ---------------------------------------------------------------
 
 

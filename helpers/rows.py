@@ -53,6 +53,7 @@ class Rows(NamedTuple):
 
     @property
     def is_numpy(self) -> bool:
+        """Whether `blocks` can take these rows."""
         return self.xp is array_api_numpy
 
     @property
@@ -188,8 +189,8 @@ def as_labels(labels: Array, n: int) -> tuple[Array, Any]:
 
 
 def _checked_labels(labels: Array, n: int, xp: Any) -> Array:
-    if math.prod(labels.shape) and (int(xp.min(labels)) < 0 or int(xp.max(labels)) >= n):
-        outside = (labels < 0) | (labels >= n)
+    outside = (labels < 0) | (labels >= n)
+    if outside.any():
         row = int(xp.argmax(xp.astype(xp.reshape(outside, (-1,)), xp.int8)))
         label = int(xp.reshape(labels, (-1,))[row])
         raise ValueError(f"labels must lie in 0…{n - 1} for {n} classes; got {label} at row {row}")

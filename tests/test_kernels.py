@@ -266,7 +266,10 @@ def test_no_warning_reaches_the_caller(recwarn):
 
 
 def test_torch_stays_out_until_a_tensor_comes():
-    code = "import sys, helpers; from helpers import kernels; kernels.softmax([1.0]); print('torch' in sys.modules)"
+    code = (
+        "import sys, helpers; from helpers import kernels; kernels.softmax([1.0]);"
+        "print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -362,7 +365,7 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex(x):
     p = kernels.sparsemax(x)
     assert (p >= 0).all()
     np.testing.assert_allclose(p.sum(axis=-1), 1, rtol=1e-13)
-    # The projection's optimality conditions: x − p is the same where p > 0, and no larger elsewhere.
+    # The projection's optimality: x − p is the same where p > 0, and no larger elsewhere.
     gap = x - p
     level = np.where(p > 0, gap, INF).min(axis=-1, keepdims=True)
     assert (gap <= level + 1e-12).all()
