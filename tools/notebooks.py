@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,7 @@ NOTEBOOK_METADATA: dict[str, Any] = {
         "pygments_lexer": "ipython3",
     },
 }
-CELL_METADATA = ("deletable", "editable", "jupyter", "nbgrader", "tags")
+CELL_METADATA = ("deletable", "editable", "jupyter", "tags")
 
 # One thread, a fixed hash seed and no debugger warning: what an output could depend on.
 KERNEL_ENVIRONMENT = {
@@ -116,10 +117,31 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict(
             {key: cell.metadata[key] for key in CELL_METADATA if cell.metadata.get(key)}
+            | grading(cell.id)
         )
         cell.source = cell.source.rstrip()
         if cell.cell_type == "code":
             _normalise_outputs(cell)
+
+
+def grading(cell_id: str) -> dict[str, Any]:
+    """Return what nbgrader must know of an exercise's cell, by its id; nothing for other cells.
+
+    The check is a locked test of one point.  The stub is an ordinary cell, not a "solution": of a
+    solution nbgrader's release would leave neither the signature nor the docstring.
+    """
+    if not re.fullmatch(r"(ex|check)-\d+-\d+", cell_id):
+        return {}
+    is_check = cell_id.startswith("check")
+    known = {
+        "grade": is_check,
+        "grade_id": cell_id,
+        "locked": is_check,
+        "schema_version": 3,
+        "solution": False,
+        "task": False,
+    }
+    return {"nbgrader": known | ({"points": 1} if is_check else {})}
 
 
 def _normalise_outputs(cell: nbformat.NotebookNode) -> None:
