@@ -726,7 +726,7 @@ def diagonal_of_the_matrix_only(log_p, g):
 
 
 @log_softmax_vjp.mistake(
-    "that is softmax's product, p ⊙ (g - Σ p_i g_i): three libraries shipped this mistake. "
+    "that is softmax's product, p ⊙ (g - Σ p_i g_i): the two are easily confused. "
     "For log-softmax it is g - p Σ g."
 )
 def formula_of_softmax(log_p, g):
