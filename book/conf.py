@@ -1,0 +1,72 @@
+"""Sphinx settings of the course's website: `make book` builds it from the stored outputs.
+
+Nothing is executed, and nothing on a page asks another host: fonts, search and MathJax are in it.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import material
+
+material.bring_notebooks()
+material.bring_mathjax()
+
+project = "Softmax and its stable computation"
+author = "The softmax course authors"
+copyright = f"{author}. Text and figures CC BY 4.0, code BSD 3-Clause"
+language = "en"
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "sphinx_design",
+]
+exclude_patterns = ["_build"]
+
+# Notebooks: as stored.  A slider needs a running kernel, so its plain words are shown here.
+nb_execution_mode = "off"
+nb_merge_streams = True
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+
+# Markdown: as JupyterLab reads it, with its names for headings ("Which-axis?").
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath", "substitution"]
+myst_heading_anchors = 4
+myst_heading_slug_func = "material.heading_anchor"
+myst_substitutions = {
+    "bibliography": material.bibliography(),
+    "exercises": material.exercises(),
+    "syllabus": material.syllabus(),
+}
+
+# The reference: the docstrings, with `names` as code.
+default_role = "code"
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say more
+numpydoc_show_class_members = False
+
+mathjax_path = "mathjax/tex-chtml.js"
+mathjax3_config = {"options": {"enableMenu": False}}  # the menu would load what is not here
+
+html_theme = "sphinx_book_theme"
+html_title = "Softmax"
+html_static_path = ["_static"]
+html_css_files = ["course.css"]
+html_copy_source = True
+html_show_sourcelink = False
+html_theme_options = {
+    "home_page_in_toc": True,
+    "path_to_docs": "book",
+    "show_toc_level": 2,
+    "use_fullscreen_button": False,
+}
+
+
+def setup(app):
+    """Read docstrings as they are meant."""
+    app.connect("autodoc-process-docstring", material.escape_bars, priority=900)

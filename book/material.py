@@ -1,0 +1,122 @@
+"""What the website takes from the rest of the course: notebooks, MathJax, tables made of both."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import nbformat
+
+HERE = Path(__file__).resolve().parent
+COURSE = HERE.parent / "notebooks"
+NOTEBOOKS = sorted(COURSE.glob("[0-9][0-9]_*.ipynb"))
+
+
+# Links to the source of `helpers` lead to its reference, which shows it.
+SOURCE_LINK = r"\]\(\.\./helpers/(\w+)\.py\)", r"](../reference/\1.md)"
+
+# -- files --------------------------------------------------------------------------------------
+
+
+def put(content: bytes, target: Path) -> None:
+    """Write a file, unless the same is there: what did not change is not built again."""
+    if not target.exists() or target.read_bytes() != content:
+        target.write_bytes(content)
+
+
+def bring_notebooks() -> None:
+    """Copy the notebooks beside the pages, where Sphinx can see them."""
+    folder = HERE / "notebooks"
+    folder.mkdir(exist_ok=True)
+    for stale in {path.name for path in folder.glob("*.ipynb")} - {p.name for p in NOTEBOOKS}:
+        (folder / stale).unlink()
+    for path in NOTEBOOKS:
+        text = path.read_text(encoding="utf-8")
+        put(re.sub(*SOURCE_LINK, text).encode("utf-8"), folder / path.name)
+
+
+def bring_mathjax() -> None:
+    """Copy the part of MathJax that the pages use, out of the package that brings it."""
+    package = importlib.util.find_spec("sphinx-mathjax-offline")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("MathJax is missing: pip install -r requirements-book.txt")
+    mathjax = Path(package.origin).parent / "static" / "mathjax"
+    fonts = Path("output/chtml/fonts/woff-v2")
+    (HERE / "_static/mathjax" / fonts).mkdir(parents=True, exist_ok=True)
+    for path in [mathjax / "tex-chtml.js", *sorted((mathjax / fonts).glob("*.woff"))]:
+        put(path.read_bytes(), HERE / "_static/mathjax" / path.relative_to(mathjax))
+
+
+# -- tables -------------------------------------------------------------------------------------
+
+
+def texts(notebook: Path) -> list[str]:
+    """Return the notebook's text cells."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "markdown"]
+
+
+def heading_anchor(title: str) -> str:
+    """Return the name that JupyterLab gives a heading, which the notebooks' links use."""
+    return title.strip().replace(" ", "-")
+
+
+def syllabus() -> str:
+    """Return the table of the notebooks: the question each answers, and its minutes."""
+    rows = ["| Notebook | Its question | Minutes |", "|---|---|--:|"]
+    for path in NOTEBOOKS:
+        opening = texts(path)[0]
+        title = re.search(r"^# (.*)$", opening, flags=re.MULTILINE)
+        question = re.search(r"\*\*(?:The )?question:?\*\*:?\s*(.+)", opening)
+        minutes = re.search(r"\*\*Time:?\*\*:?\s*(?:about )?(\d+)", opening)
+        cells = (
+            f"[{title[1] if title else path.stem}](notebooks/{path.name})",
+            capitalised(question[1]) if question else "",
+            minutes[1] if minutes else "",
+        )
+        rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(rows)
+
+
+def escape_bars(
+    app: object, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Keep the bars of |x| in a docstring from being read as reStructuredText's substitutions."""
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = line.split("`")
+            parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+            lines[number] = "`".join(parts)
+
+
+def capitalised(sentence: str) -> str:
+    """Return the sentence with its first letter in upper case, the others as they are."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def exercises() -> str:
+    """Return the table of the exercises, as declared."""
+    from helpers.exercises.declaration import registry
+
+    rows = [
+        "| Exercise | Task | Minutes | Wrong answers named |",
+        "|---|---|--:|--:|",
+    ]
+    for name, exercise in registry().items():
+        notebook = next((p for p in NOTEBOOKS if int(p.stem[:2]) == int(name.split(".")[0])), None)
+        link = f"[{name}](notebooks/{notebook.name})" if notebook else name
+        task = f"`{exercise.name}`"
+        rows.append(f"| {link} | {task} | {exercise.minutes} | {len(exercise.mistakes)} |")
+    return "\n".join(rows)
+
+
+def bibliography() -> str:
+    """Return every work and thread that a notebook links, under its notebook."""
+    parts = []
+    for path in NOTEBOOKS:
+        opening, *_ = texts(path)
+        title = opening.splitlines()[0].removeprefix("# ")
+        cell = next((text for text in texts(path) if text.startswith("## Sources")), "")
+        entries = [line for line in cell.splitlines() if line.startswith("- ")]
+        if entries:
+            parts.append(f"## {title}\n\n" + "\n".join(entries))
+    return "\n\n".join(parts)
