@@ -35,7 +35,7 @@ def test_every_exercise_carries_what_nbgrader_needs(path: Path) -> None:
             assert (known["grade"], known["locked"], known["points"]) == (True, True, 1)
         elif exercise_id(cell, "ex"):
             assert known["schema_version"] == 3
-            assert (known["grade"], known["locked"], known["solution"]) == (False, False, False)
+            assert (known["grade"], known["locked"], known["solution"]) == (False, False, True)
         else:
             assert known is None, f"{cell.id} is no exercise"
         assert known is None or known["grade_id"] == cell.id
@@ -130,6 +130,8 @@ def nbgrader(course: Path, *arguments: str) -> None:
         cwd=course,
         env={
             **os.environ,
+            # nbgrader calls its tools by their bare names, as in an activated environment
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "JUPYTER_CONFIG_DIR": str(course / "jupyter"),
             "SOFTMAX_COURSE_STATE": str(course / "teacher"),
         },

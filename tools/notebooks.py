@@ -127,8 +127,7 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
 def grading(cell_id: str) -> dict[str, Any]:
     """Return what nbgrader must know of an exercise's cell, by its id; nothing for other cells.
 
-    The check is a locked test of one point.  The stub is an ordinary cell, not a "solution": of a
-    solution nbgrader's release would leave neither the signature nor the docstring.
+    The stub is the learner's answer, the check below it a locked test of one point.
     """
     if not re.fullmatch(r"(ex|check)-\d+-\d+", cell_id):
         return {}
@@ -138,7 +137,7 @@ def grading(cell_id: str) -> dict[str, Any]:
         "grade_id": cell_id,
         "locked": is_check,
         "schema_version": 3,
-        "solution": False,
+        "solution": not is_check,
         "task": False,
     }
     return {"nbgrader": known | ({"points": 1} if is_check else {})}

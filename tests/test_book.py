@@ -1,0 +1,237 @@
+"""The website: built strictly, its links whole, read in a browser from the first page to the last."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+
+from tests.course import NOTEBOOKS, PATHS, ROOT
+
+pytest.importorskip("sphinx", reason="the book's requirements are not installed")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+SCREENSHOTS = ROOT / "build" / "screenshots"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(len(PATHS) < NOTEBOOKS, reason="the course is not complete yet"),
+]
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the website as `make book` does, from a copy; a warning is an error."""
+    folder = tmp_path_factory.mktemp("book")
+    built_before = shutil.ignore_patterns("notebooks", "mathjax", "__pycache__")
+    shutil.copytree(ROOT / "book", folder / "book", ignore=built_before)
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    run = subprocess.run(
+        [*command, "book", "site"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return folder / "site"
+
+
+# -- links --------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """What a page links to, loads, and can be linked at."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.loaded: set[str] = set()
+        self.ids: set[str] = set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        known = {name: value or "" for name, value in attributes}
+        self.ids |= {known[name] for name in ("id", "name") if name in known}
+        if tag == "a" and "href" in known:
+            self.links.add(known["href"])
+        elif tag == "link" and known.get("rel") in ("stylesheet", "preload", "icon", "preconnect"):
+            self.loaded.add(known["href"])
+        elif tag in ("script", "img", "iframe", "source") and "src" in known:
+            self.loaded.add(known["src"])
+
+
+@pytest.fixture(scope="module")
+def pages(book: Path) -> dict[Path, Page]:
+    return {path: Page(path) for path in sorted(book.rglob("*.html"))}
+
+
+def test_every_internal_link_leads_somewhere(book: Path, pages: dict[Path, Page]) -> None:
+    broken = []
+    for path, page in pages.items():
+        for link in page.links | page.loaded:
+            address, anchor = urldefrag(link)
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = target / "index.html" if target.is_dir() else target
+            known = pages.get(target)
+            if not target.is_file() or (anchor and known and unquote(anchor) not in known.ids):
+                broken.append(f"{path.relative_to(book)}: {link}")
+    assert broken == []
+
+
+def test_nothing_is_loaded_from_elsewhere(book: Path, pages: dict[Path, Page]) -> None:
+    foreign = {
+        f"{path.relative_to(book)}: {source}"
+        for path, page in pages.items()
+        for source in page.loaded
+        if urlsplit(source).netloc or urlsplit(source).scheme not in ("", "data")
+    }
+    assert sorted(foreign) == []
+    for path in book.rglob("*.css"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", text), path.name
+
+
+def test_every_notebook_and_every_public_function_has_its_place(
+    pages: dict[Path, Page], book: Path
+) -> None:
+    for path in PATHS:
+        assert book / "notebooks" / f"{path.stem}.html" in pages
+    from helpers import gradients, kernels
+
+    for module in (kernels, gradients):
+        page = pages[book / "reference" / f"{module.__name__.rpartition('.')[2]}.html"]
+        public = [
+            name
+            for name, thing in vars(module).items()
+            if not name.startswith("_") and getattr(thing, "__module__", "") == module.__name__
+        ]
+        assert {f"{module.__name__}.{name}" for name in public} <= page.ids
+
+
+# -- a browser ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address(book: Path) -> Iterator[str]:
+    """Serve the website on a free port of this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: Any) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(book))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture
+def reader(address: str) -> Iterator[Any]:
+    """Return a page in a browser; afterwards, hold that it asked nobody else and did not fail."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    failed: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda line: failed.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on(
+            "response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None
+        )
+        page.goto(f"{address}/index.html")
+        yield page
+        browser.close()
+    assert sorted({url for url in asked if not url.startswith((address, "data:"))}) == []
+    assert failed == []
+
+
+def settle(page: Any) -> None:
+    """Wait until the formulas of the page are set."""
+    page.wait_for_load_state("load")
+    if page.locator(".math").count():
+        page.evaluate("() => MathJax.startup.promise")
+
+
+@pytest.mark.browser
+def test_the_course_is_read_from_the_first_page_to_the_last(reader: Any, address: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    seen = []
+    while True:
+        settle(reader)
+        name = reader.url.removeprefix(f"{address}/")
+        assert name not in seen, "the pages go round in circles"
+        seen.append(name)
+        assert reader.locator("main h1").first.is_visible()
+        formulas, set_ = reader.locator(".math").count(), reader.locator("mjx-container").count()
+        assert formulas <= set_, f"{name}: {formulas} formulas, {set_} of them set"
+        assert reader.locator("mjx-merror, [data-mjx-error]").count() == 0, f"{name}: bad formula"
+        empty = "images => images.filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+        assert reader.locator("img").evaluate_all(empty) == []
+        wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert reader.evaluate(wider) <= 0, f"{name} is wider than the window"
+        if name.startswith("notebooks/03"):
+            reader.screenshot(path=str(SCREENSHOTS / "book-notebook.png"), full_page=True)
+        following = reader.locator("a.right-next")
+        if not following.count():
+            break
+        following.click()
+    course = [f"notebooks/{path.stem}.html" for path in PATHS]
+    assert seen[0] == "index.html"
+    assert seen[1 : len(course) + 1] == course
+    assert {"teaching.html", "glossary.html", "reference/kernels.html"} <= set(seen)
+    assert seen[-1] == "bibliography.html"
+
+
+@pytest.mark.browser
+def test_a_search_finds_the_notebook_and_the_function(reader: Any, address: str) -> None:
+    reader.keyboard.press("Control+k")
+    reader.locator("input[name=q]:visible").fill("logsumexp")
+    reader.keyboard.press("Enter")
+    reader.wait_for_url("**/search.html?q=logsumexp**")
+    reader.wait_for_selector("#search-results li a")
+    reader.wait_for_function("document.querySelector('.search-summary')?.textContent.match(/\\d/)")
+    found = reader.locator("#search-results li a").evaluate_all("links => links.map(a => a.href)")
+    assert any("reference/kernels.html" in link for link in found)
+    assert any("notebooks/04_log_sum_exp.html" in link for link in found)
+    reader.locator("#search-results li a").first.click()
+    reader.wait_for_selector("main h1")
+
+
+@pytest.mark.browser
+def test_light_and_dark_are_a_press_away(reader: Any, address: str) -> None:
+    reader.goto(f"{address}/notebooks/{PATHS[1].stem}.html")
+    settle(reader)
+    background = "getComputedStyle(document.body).backgroundColor"
+    colours = {}
+    for _ in range(3):
+        theme = reader.evaluate("document.documentElement.dataset.theme")
+        colours[theme] = reader.evaluate(background)
+        reader.screenshot(path=str(SCREENSHOTS / f"book-{theme}.png"))
+        reader.locator(".theme-switch-button:visible").first.click()
+    assert set(colours) == {"light", "dark"}
+    assert colours["light"] != colours["dark"]
