@@ -447,8 +447,7 @@ def _mixed_rows(exercise: Exercise, broken: Sequence[Case], again: Again) -> Dia
         outcomes = [again(probe) for probe in rows]
         wanted = np.asarray(case.expected.value)
         right = [
-            outcome.error is None
-            and same_values(exercise, probe, outcome.value, wanted[i : i + 1])
+            outcome.error is None and same_values(exercise, probe, outcome.value, wanted[i : i + 1])
             for i, (probe, outcome) in enumerate(zip(rows, outcomes, strict=True))
         ]
         if all(right):
