@@ -1,4 +1,4 @@
-"""The website: built strictly, its links whole, read in a browser from the first page to the last."""
+"""The website: built strictly, its links whole, read in a browser from first page to last."""
 
 from __future__ import annotations
 
