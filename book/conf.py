@@ -55,12 +55,15 @@ mathjax3_config = {"options": {"enableMenu": False}}  # the menu would load what
 
 html_theme = "sphinx_book_theme"
 html_title = "Softmax"
+html_context = {"default_mode": "auto"}  # light or dark, as the system has it
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["course.css"]
 html_copy_source = True
 html_show_sourcelink = False
 html_theme_options = {
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # one search field, in the sidebar
     "path_to_docs": "book",
     "show_toc_level": 2,
     "use_fullscreen_button": False,
