@@ -14,7 +14,7 @@ material.bring_notebooks()
 material.bring_mathjax()
 
 project = "Softmax and its stable computation"
-author = "The softmax course authors"
+author = "The course's contributors"
 copyright = f"{author}. Text and figures CC BY 4.0, code BSD 3-Clause"
 language = "en"
 

@@ -172,14 +172,20 @@ class Lab:
         sync_api.expect(status).to_contain_text("| Idle", timeout=NOTEBOOK_TIME)
 
     def close(self) -> None:
-        """Close the notebook in front and end its kernel, without saving."""
+        """Close the notebook in front and end its kernel; what is not saved is given up."""
+        tabs = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab")
+        name = self.page.locator("#jp-main-dock-panel .lm-mod-current").inner_text().strip()
+        this = tabs.filter(has_text=name)
+        answers = self.page.locator(".jp-Dialog button:not(.jp-mod-reject)")
         self.menu("File", "Close and Shut Down Notebook")
-        self.page.locator(".jp-Dialog .jp-mod-accept").click()
-        sync_api.expect(self.page.locator(".jp-Dialog")).to_have_count(0)
-        discard = self.page.locator(".jp-Dialog button", has_text="Discard")
-        self.page.wait_for_timeout(300)
-        if discard.count():
-            discard.click()
+        for _ in range(300):
+            if not this.count():
+                return
+            agree = answers.filter(has_text=re.compile("Ok|Discard|Shut"))
+            if agree.count():
+                agree.first.click()
+            self.page.wait_for_timeout(100)
+        raise TimeoutError(f"{name} does not close")
 
     def run_all(self) -> None:
         """Clear what is stored, run every cell and wait for the last."""
