@@ -36,7 +36,7 @@ def _exact_normalise(w):
         ordinary(np.array([[1.0, 2.0], [3.0, 5.0]]), note="a square batch, not symmetric"),
         ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 1.0]]), note="two rows of three"),
         ordinary(np.array([[0.2, 0.0, 0.7, 0.4]]), note="a batch of one row, with a zero"),
-        ordinary(np.array([[3.0], [0.5]]), note="rows of length 1"),
+        ordinary(np.array([[3.0], [0.5], [2.0], [1.0], [4.0]]), note="rows of length 1"),
         ordinary(
             np.array([[9.0, 1.0, 1.0], [2.0, 7.0, 3.0], [4.0, 4.0, 8.0]]), note="a 3 × 3 batch"
         ),
@@ -88,8 +88,8 @@ def whole_matrix_sums_to_one(w):
 
 @normalise.mistake(
     "`keepdims=True` is missing: sums of shape (N,) are lined up with the columns, so entry (i, j) "
-    "is divided by the sum of row j. On a square batch nothing complains, on others the shapes "
-    "clash."
+    "is divided by the sum of row j. On a square batch NumPy does not complain; where N and n "
+    "differ, the shapes mostly clash."
 )
 def missing_keepdims(w):
     return w / w.sum(axis=1)
@@ -157,6 +157,7 @@ def stretches_to_zero_and_one(w):
         ordinary(np.array([[1.0, 2.0], [3.0, 5.0]]), note="a square batch, not symmetric"),
         ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 0.0, -1.0]]), note="two rows of three"),
         ordinary(np.linspace(-3.0, 4.0, 24).reshape(2, 3, 4), note="a 3-D stack"),
+        ordinary(np.array([[[1.0, 2.0], [3.0, 5.0]]]), note="a stack of one batch"),
         ordinary(np.array([3.0, 1.0, -2.0, -2.5]), note="descending, with negative logits"),
         ordinary(np.array([2.0, 2.0, 2.0]), note="three ties"),
         ordinary(np.array([-1.5]), note="one class alone"),

@@ -141,16 +141,26 @@ def float16_rounded_up():
 
 
 @answer_2_1.mistake(
-    "these are the logarithms themselves: the largest *integer* below each of them is asked. "
-    "Round down, with math.floor."
+    "these are the last arguments themselves: the largest *integer* up to each of them is asked. "
+    "Round down, with math.floor.",
+    limits=(
+        (
+            math.log(float(np.finfo(np.float64).max)),
+            math.log(float(np.finfo(np.float32).max)),
+            math.log(float(np.finfo(np.float16).max)),
+            math.log((2 - 2**-7) * 2.0**127),
+        ),
+        (709.782712893384, 88.72283172607422, 11.0859375, 88.5),  # as the notebook prints them
+        (709.78, 88.72, 11.09, 88.5),
+        (709.78, 88.72, 11.08, 88.5),
+        (709.7, 88.7, 11.0, 88.5),
+        (709.8, 88.7, 11.1, 88.5),
+        (709.8, 88.7, 11.1, 88.7),
+        (709.78, 88.7, 11.09, 88.5),
+    ),
 )
-def not_rounded():
-    return {
-        "float64": math.log(float(np.finfo(np.float64).max)),
-        "float32": math.log(float(np.finfo(np.float32).max)),
-        "float16": math.log(float(np.finfo(np.float16).max)),
-        "bfloat16": math.log((2 - 2**-7) * 2.0**127),
-    }
+def not_rounded(*, limits):
+    return dict(zip(("float64", "float32", "float16", "bfloat16"), limits, strict=True))
 
 
 @answer_2_1.mistake(
@@ -382,10 +392,11 @@ diagnose.reasoning(
 
 @diagnose.mistake(
     "only the single terms are looked at: in (709.5, 709.5) both are finite and their sum is inf. "
-    "Look at np.exp(x).sum()."
+    "Look at np.exp(x).sum().",
+    over=("ignore", "warn"),
 )
-def looks_at_terms_only(x):
-    with np.errstate(all="ignore"):
+def looks_at_terms_only(x, *, over):
+    with np.errstate(over=over):
         terms = np.exp(x)
     if np.isinf(terms).any():
         return "overflow"
@@ -396,11 +407,14 @@ def looks_at_terms_only(x):
     "a single vanishing term is called underflow: next to a term that is not 0 it does no harm. "
     "0/0 needs every exp to be 0, so look at the maximum, or at the sum.",
     first=("overflow", "underflow"),
+    silent=("all", "exp", "nothing"),
+    largest=(np.sum, np.max),
 )
-def looks_at_the_minimum(x, *, first):
-    with np.errstate(all="ignore"):
+def looks_at_the_minimum(x, *, first, silent, largest):
+    with np.errstate(over="warn" if silent == "nothing" else "ignore"):
         terms = np.exp(x)
-        overflow, underflow = np.isinf(terms.sum()), (terms == 0).any()
+    with np.errstate(over="ignore" if silent == "all" else "warn"):
+        overflow, underflow = np.isinf(largest(terms)), (terms == 0).any()
     if overflow and (first == "overflow" or not underflow):
         return "overflow"
     return "underflow" if underflow else "fine"
@@ -444,10 +458,11 @@ def subnormal_taken_for_zero(x):
 
 @diagnose.mistake(
     "every NaN in the result is called underflow: inf/inf is NaN as well. "
-    "Look at the denominator instead: is it inf, or 0?"
+    "Look at the denominator instead: is it inf, or 0?",
+    quiet=(True, False),
 )
-def every_nan_is_underflow(x):
-    with np.errstate(all="ignore"):
+def every_nan_is_underflow(x, *, quiet):
+    with np.errstate(all="ignore" if quiet else "warn", under="ignore"):
         p = np.exp(x) / np.exp(x).sum()
     return "underflow" if np.isnan(p).any() else "fine"
 
@@ -563,18 +578,20 @@ log_likelihood.reasoning(
     "the product is taken first, and it underflows to 0: its log is -inf although the true value "
     "is an ordinary number. Sum the logs instead.",
     dtype=(np.float64, np.longdouble),
+    divide=("ignore", "warn"),
 )
-def log_of_the_product(p, *, dtype):
-    with np.errstate(all="ignore"):
+def log_of_the_product(p, *, dtype, divide):
+    with np.errstate(divide=divide):
         return float(np.log(np.prod(p, dtype=dtype)))
 
 
 @log_likelihood.mistake(
     "this is the mean of the logs: the log of a product is their sum. "
-    "The two differ by a factor of the number of probabilities."
+    "The two differ by a factor of the number of probabilities.",
+    divide=("ignore", "warn"),
 )
-def mean_instead_of_sum(p):
-    with np.errstate(divide="ignore"):
+def mean_instead_of_sum(p, *, divide):
+    with np.errstate(divide=divide):
         return np.log(p).mean()
 
 
@@ -622,10 +639,11 @@ def replaces_minus_infinity(p):
 
 
 @log_likelihood.mistake(
-    "this is the negative log-likelihood: the log of a product of probabilities is at most 0."
+    "this is the negative log-likelihood: the log of a product of probabilities is at most 0.",
+    divide=("ignore", "warn"),
 )
-def negative_log_likelihood(p):
-    with np.errstate(divide="ignore"):
+def negative_log_likelihood(p, *, divide):
+    with np.errstate(divide=divide):
         return -np.log(p).sum()
 
 
@@ -639,7 +657,8 @@ def log_of_the_sum(p):
 @log_likelihood.mistake(
     "the logarithm has another base: the natural logarithm is asked.",
     base=(2.0, 10.0),
+    divide=("ignore", "warn"),
 )
-def another_logarithm(p, *, base):
-    with np.errstate(divide="ignore"):
+def another_logarithm(p, *, base, divide):
+    with np.errstate(divide=divide):
         return np.log(p).sum() / np.log(base)

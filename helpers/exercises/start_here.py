@@ -22,9 +22,10 @@ _READ_ONLY.setflags(write=False)
     minutes=3,
     probes=[
         ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), note="two rows of three"),
-        ordinary(np.array([[1.0, 2.0], [3.0, 4.0]]), note="a square matrix, not symmetric"),
-        ordinary(np.array([[0.1, -0.7, 2.5]]), note="a batch of one row"),
-        ordinary(np.array([[3.0], [-1.0], [2.0]]), note="rows of length 1"),
+        # The smallest of all: none of the usual mistakes looks right on it.
+        ordinary(np.array([[0.5, 0.25], [0.75, 1.0]]), note="a square matrix, not symmetric"),
+        ordinary(np.array([[0.1, -0.7, 2.5, 0.0, 1.0]]), note="a batch of one row"),
+        ordinary(np.array([[3.0], [-1.0], [2.0], [0.5], [4.0]]), note="rows of length 1"),
         ordinary(np.array([[1, 2, 3], [40, 50, 60]]), note="integers"),
         ordinary(_READ_ONLY, note="a read-only array"),
         ordinary(np.array([[0.5, 1.5], [2.5, 3.0], [0.0, 1.0]], dtype=np.float32), note="float32"),
