@@ -253,11 +253,13 @@ def _logits_of_top_k(x, k):
 
 @topk_softmax.mistake(
     "All ties of the k-th largest are kept: a threshold cannot count. Use the rank of each entry, "
-    "ties to the lowest index."
+    "ties to the lowest index.",
+    clamped=(True, False),
 )
-def keeps_all_ties(x, k):
+def keeps_all_ties(x, k, *, clamped):
     x = np.asarray(x, dtype=float)
-    threshold = np.sort(x, axis=-1)[..., -min(k, x.shape[-1]), None]
+    place = min(k, x.shape[-1]) if clamped else k  # unclamped, k > n is an IndexError
+    threshold = np.sort(x, axis=-1)[..., -place, None]
     return _softmax(np.where(x >= threshold, x, -np.inf))
 
 
