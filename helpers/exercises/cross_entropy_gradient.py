@@ -242,8 +242,8 @@ def width_from_the_labels(logits, labels):
 
 
 @cross_entropy_grad.mistake(
-    "log(p + ε) was differentiated: where the label's p is below ε the gradient vanishes, just "
-    "where the error is largest. It should be -1/N there.",
+    "an ε was added inside the log: with log(p + ε) the gradient vanishes where the label's p is "
+    "below ε, just where the error is largest. It should be -1/N there.",
     epsilon=(1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15),
 )
 def epsilon_in_the_log(logits, labels, *, epsilon):
@@ -251,6 +251,16 @@ def epsilon_in_the_log(logits, labels, *, epsilon):
     p, q = _softmax(logits), _one_hot(labels, n)
     p_label = np.sum(p * q, axis=-1, keepdims=True)
     return (p - q) * p_label / (p_label + epsilon) / n_rows
+
+
+@cross_entropy_grad.mistake(
+    "the label numbers themselves were subtracted: q is the one-hot row of each label, "
+    "np.eye(n)[labels].",
+    column=(False, True),
+)
+def label_numbers_subtracted(logits, labels, *, column):
+    q = labels[:, None] if column else labels
+    return (_softmax(logits) - q) / len(logits)
 
 
 # --- 7.2 -----------------------------------------------------------------------------------------
@@ -333,8 +343,8 @@ def minus_missing(x, q):
 
 
 @chain_rule_grad.mistake(
-    "dL/dp was taken for a diagonal matrix: L is one number, so its derivative by n probabilities "
-    "is a vector, and Jᵀ times a vector is a vector again.",
+    "the derivative dL/dp was taken for a diagonal matrix: L is one number, so its derivative by n "
+    "probabilities is a vector, and Jᵀ times a vector is a vector again.",
     side=("left", "right"),
 )
 def diagonal_matrix_for_dl_dp(x, q, *, side):
@@ -352,7 +362,7 @@ def diagonal_jacobian(x, q):
     return -q / p * p * (1 - p)
 
 
-@chain_rule_grad.mistake("q is missing from dL/dp: it is -q/p, not -1/p.")
+@chain_rule_grad.mistake("the target is missing from dL/dp: it is -q/p, not -1/p.")
 def target_forgotten(x, q):
     p = _softmax(x)
     return (np.diag(p) - np.outer(p, p)).T @ (-1 / p)
@@ -388,7 +398,7 @@ def averaged_over_the_classes(x, q):
 
 
 @chain_rule_grad.mistake(
-    "q was taken for one-hot: the targets may be soft, and each q_i is subtracted."
+    "the target was taken for one-hot: it may be soft, and each q_i is subtracted."
 )
 def largest_target_only(x, q):
     p = _softmax(x)
@@ -488,16 +498,16 @@ def linear_grads(X, W, b, labels):
     logits = X @ W + b
     e = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
     p = e / np.sum(e, axis=-1, keepdims=True)
-    delta = (p - np.eye(len(b))[labels]) / len(X)
-    return X.T @ delta, delta.sum(axis=0)
+    G = (p - np.eye(len(b))[labels]) / len(X)
+    return X.T @ G, G.sum(axis=0)
 
 
 linear_grads.hints(
-    "Start from the gradient by the logits, exercise 7.1: delta = (p - one-hot) / N, shape (N, n).",
+    "Start from the gradient by the logits, exercise 7.1: G = (p - one-hot) / N, shape (N, n).",
     "Logit (i, k) is Σ_f X[i, f] W[f, k] + b[k]. How much does it change with W[f, k], and with "
     "b[k]?",
-    "dW[f, k] = Σ_i X[i, f] delta[i, k]. Which matrix product sums over the batch index i?",
-    "dW = X.T @ delta, and db = delta.sum(axis=0).",
+    "dW[f, k] = Σ_i X[i, f] G[i, k]. Which matrix product sums over the batch index i?",
+    "dW = X.T @ G, and db = G.sum(axis=0).",
 )
 linear_grads.reasoning(
     "W[f, k] enters logit k of every example, with the factor X[i, f]; b[k] enters with the "
@@ -506,7 +516,7 @@ linear_grads.reasoning(
 )
 
 
-def _delta(X, W, b, labels):
+def _by_logits(X, W, b, labels):
     return (_softmax(X @ W + b) - _one_hot(labels, np.shape(W)[1])) / len(X)
 
 
@@ -514,73 +524,72 @@ def _delta(X, W, b, labels):
     "1/N is missing in both: the loss is a mean over the N examples, so is its gradient."
 )
 def both_without_one_over_n(X, W, b, labels):
-    delta = _delta(X, W, b, labels) * len(X)
-    return X.T @ delta, delta.sum(axis=0)
+    G = _by_logits(X, W, b, labels) * len(X)
+    return X.T @ G, G.sum(axis=0)
 
 
 @linear_grads.mistake(
     "the bias gradient is not summed over the batch: b is shared by all examples, so it gets the "
-    "sum of what each asks for, delta.sum(axis=0)."
+    "sum of what each asks for, G.sum(axis=0)."
 )
 def bias_not_summed(X, W, b, labels):
-    delta = _delta(X, W, b, labels)
-    return X.T @ delta, delta
+    G = _by_logits(X, W, b, labels)
+    return X.T @ G, G
 
 
 @linear_grads.mistake(
-    "dW is transposed: it has the shape of W, (d, n). X.T @ delta gives it, delta.T @ X does not."
+    "the weight gradient is transposed: dW has the shape of W, (d, n). X.T @ G gives it, G.T @ X "
+    "does not."
 )
 def weights_transposed(X, W, b, labels):
-    delta = _delta(X, W, b, labels)
-    return delta.T @ X, delta.sum(axis=0)
+    G = _by_logits(X, W, b, labels)
+    return G.T @ X, G.sum(axis=0)
 
 
-@linear_grads.mistake(
-    "the bias gradient was averaged twice: delta holds the 1/N already, so sum it."
-)
+@linear_grads.mistake("the bias gradient was averaged twice: (p - q) / N holds the 1/N already.")
 def bias_averaged_twice(X, W, b, labels):
-    delta = _delta(X, W, b, labels)
-    return X.T @ delta, delta.mean(axis=0)
+    G = _by_logits(X, W, b, labels)
+    return X.T @ G, G.mean(axis=0)
 
 
 @linear_grads.mistake("1/N is in dW and missing from db: both are gradients of the same mean.")
 def bias_without_one_over_n(X, W, b, labels):
-    delta = _delta(X, W, b, labels)
-    return X.T @ delta, delta.sum(axis=0) * len(X)
+    G = _by_logits(X, W, b, labels)
+    return X.T @ G, G.sum(axis=0) * len(X)
 
 
 @linear_grads.mistake("1/N is in db and missing from dW: both are gradients of the same mean.")
 def weights_without_one_over_n(X, W, b, labels):
-    delta = _delta(X, W, b, labels)
-    return X.T @ delta * len(X), delta.sum(axis=0)
+    G = _by_logits(X, W, b, labels)
+    return X.T @ G * len(X), G.sum(axis=0)
 
 
 @linear_grads.mistake("the bias was left out of the logits: they are X @ W + b.")
 def bias_left_out_of_the_logits(X, W, b, labels):
-    delta = _delta(X, W, 0, labels)
-    return X.T @ delta, delta.sum(axis=0)
+    G = _by_logits(X, W, 0, labels)
+    return X.T @ G, G.sum(axis=0)
 
 
 @linear_grads.mistake("the two results are exchanged: the task asks for (dW, db).")
 def results_exchanged(X, W, b, labels):
-    delta = _delta(X, W, b, labels)
-    return delta.sum(axis=0), X.T @ delta
+    G = _by_logits(X, W, b, labels)
+    return G.sum(axis=0), X.T @ G
 
 
 @linear_grads.mistake(
     "the sign is turned in both: descending along these would raise the loss. It is p - q."
 )
 def both_uphill(X, W, b, labels):
-    delta = -_delta(X, W, b, labels)
-    return X.T @ delta, delta.sum(axis=0)
+    G = -_by_logits(X, W, b, labels)
+    return X.T @ G, G.sum(axis=0)
 
 
 @linear_grads.mistake(
     "the softmax inside overflows or underflows: subtract each row's maximum before exp."
 )
 def unstable_softmax_of_the_model(X, W, b, labels):
-    delta = (_textbook(X @ W + b) - _one_hot(labels, len(b))) / len(X)
-    return X.T @ delta, delta.sum(axis=0)
+    G = (_textbook(X @ W + b) - _one_hot(labels, len(b))) / len(X)
+    return X.T @ G, G.sum(axis=0)
 
 
 @linear_grads.mistake(
@@ -588,16 +597,16 @@ def unstable_softmax_of_the_model(X, W, b, labels):
     "sum over the batch, axis=0."
 )
 def bias_summed_over_the_classes(X, W, b, labels):
-    delta = _delta(X, W, b, labels)
-    return X.T @ delta, delta.sum(axis=1)
+    G = _by_logits(X, W, b, labels)
+    return X.T @ G, G.sum(axis=1)
 
 
 @linear_grads.mistake(
     "the bias gradient keeps the batch axis, shape (1, n): b has the shape (n,), so has db."
 )
 def bias_keeps_an_axis(X, W, b, labels):
-    delta = _delta(X, W, b, labels)
-    return X.T @ delta, delta.sum(axis=0, keepdims=True)
+    G = _by_logits(X, W, b, labels)
+    return X.T @ G, G.sum(axis=0, keepdims=True)
 
 
 @linear_grads.mistake(
@@ -605,8 +614,8 @@ def bias_keeps_an_axis(X, W, b, labels):
     rate=(1.0, 0.5, 0.1, 0.01, 1e-3),
 )
 def takes_a_step(X, W, b, labels, *, rate):
-    delta = _delta(X, W, b, labels)
-    dW, db = X.T @ delta, delta.sum(axis=0)
+    G = _by_logits(X, W, b, labels)
+    dW, db = X.T @ G, G.sum(axis=0)
     W -= rate * dW
     b -= rate * db
     return dW, db
@@ -658,14 +667,14 @@ def _held_out(result, X, y, n_classes):
     W, b = (np.asarray(part, dtype=float) for part in result)
     shapes = [W.shape == (X.shape[1], n_classes), b.shape == (n_classes,)]
     if not all(shapes) or not (np.isfinite(W).all() and np.isfinite(b).all()):
-        return np.array([*shapes, False, False, False, False])
+        return np.array([*shapes, False, False, False, False], dtype=int)
     _, X_test, _, y_test = _digits() if n_classes == 10 else _clusters()
     logits = X_test @ W + b
     gaps = logits.max(axis=1) - logits[np.arange(len(y_test)), y_test]
     accuracy = np.mean(np.argmax(logits, axis=1) == y_test)
     enough = accuracy >= (0.92 if n_classes == 10 else 0.95)
     learnt = enough or accuracy >= 1.5 / n_classes
-    return np.array([*shapes, True, enough or gaps.mean() <= 2.0, learnt, enough])
+    return np.array([*shapes, True, enough or gaps.mean() <= 2.0, learnt, enough], dtype=int)
 
 
 def _library_fit(X, y, n_classes):
@@ -682,9 +691,9 @@ def _descend(X, y, n_classes, *, steps=400, rate=0.5, bias=True):
     W, b = np.zeros((X.shape[1], n_classes)), np.zeros(n_classes)
     q = _one_hot(y, n_classes)
     for _ in range(steps):
-        delta = (_softmax(X @ W + b) - q) / len(X)
-        W -= rate * X.T @ delta
-        b -= rate * delta.sum(axis=0) * bias
+        G = (_softmax(X @ W + b) - q) / len(X)
+        W -= rate * X.T @ G
+        b -= rate * G.sum(axis=0) * bias
     return W, b
 
 
@@ -713,16 +722,16 @@ def fit(X, y, n_classes):
         logits = X @ W + b
         e = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
         p = e / np.sum(e, axis=-1, keepdims=True)
-        delta = (p - np.eye(n_classes)[y]) / len(X)
-        W -= 0.5 * X.T @ delta
-        b -= 0.5 * delta.sum(axis=0)
+        G = (p - np.eye(n_classes)[y]) / len(X)
+        W -= 0.5 * X.T @ G
+        b -= 0.5 * G.sum(axis=0)
     return W, b
 
 
 fit.hints(
     "Start from W = 0 and b = 0. Then repeat: gradients, and a small step against them.",
-    "The gradients are those of exercise 7.3: X.T @ delta and delta.sum(axis=0), with "
-    "delta = (p - one-hot) / N.",
+    "The gradients are those of exercise 7.3: X.T @ G and G.sum(axis=0), with "
+    "G = (p - one-hot) / N.",
     "W -= rate * dW; b -= rate * db. With features in [0, 1] a rate of 0.5 and 500 steps do well.",
     "If the held-out accuracy is near 0, look at the sign of the step; if it is near chance, look "
     "whether the new W is kept.",
@@ -765,6 +774,16 @@ def no_bias(X, y, n_classes):
 )
 def never_updates(X, y, n_classes):
     return np.zeros((X.shape[1], n_classes)), np.zeros(n_classes)
+
+
+@fit.mistake(
+    "the fit is on its way and not there yet: too few of the held-out examples are right. Take "
+    "more steps, or larger ones; if the loss jumps up and down, take smaller ones.",
+    course=((0.5, 1), (0.1, 14), (0.1, 60)),
+)
+def not_there_yet(X, y, n_classes, *, course):
+    rate, steps = course
+    return _descend(X, y, n_classes, steps=steps, rate=rate)
 
 
 @fit.mistake("W is transposed: the logits are X @ W + b, so W has the shape (d, n_classes).")
@@ -856,8 +875,8 @@ def smoothing_ignored(logits, labels, eps):
 
 
 @smoothed_grad.mistake(
-    "p was smoothed instead of q: the model's output stays what it is, the target is mixed with "
-    "the uniform distribution."
+    "the probabilities were smoothed instead of q: the model's output stays what it is, the "
+    "target is mixed with the uniform distribution."
 )
 def probabilities_smoothed(logits, labels, eps):
     n_rows, n = np.shape(logits)
@@ -902,18 +921,22 @@ def uniform_part_missing(logits, labels, eps):
     return (1 - eps) * (_softmax(logits) - _one_hot(labels, n)) / n_rows
 
 
-@smoothed_grad.mistake("ε and 1 - ε are exchanged: the label keeps the larger part, 1 - ε.")
+@smoothed_grad.mistake(
+    "the parts ε and 1 - ε are exchanged: the label keeps the larger part, 1 - ε."
+)
 def parts_exchanged(logits, labels, eps):
     return _smoothed(logits, labels, 1 - eps) / len(logits)
 
 
-@smoothed_grad.mistake("ε was added to every class: it is shared out, ε/n each.")
+@smoothed_grad.mistake("the whole ε was added to every class: it is shared out, ε/n each.")
 def epsilon_not_shared(logits, labels, eps):
     n_rows, n = np.shape(logits)
     return (_softmax(logits) - (1 - eps) * _one_hot(labels, n) - eps) / n_rows
 
 
-@smoothed_grad.mistake("ε was divided by the number of rows: it is shared by the n classes.")
+@smoothed_grad.mistake(
+    "the smoothing was divided by the number of rows: ε is shared by the n classes."
+)
 def shared_among_the_rows(logits, labels, eps):
     n_rows, n = np.shape(logits)
     return (_softmax(logits) - (1 - eps) * _one_hot(labels, n) - eps / n_rows) / n_rows
@@ -925,6 +948,14 @@ def smoothed_sign_turned(logits, labels, eps):
 
 
 @smoothed_grad.mistake(
+    "the part ε/n comes out with a plus: all of q is subtracted, so put q in brackets."
+)
+def uniform_part_added(logits, labels, eps):
+    n_rows, n = np.shape(logits)
+    return (_softmax(logits) - (1 - eps) * _one_hot(labels, n) + eps / n) / n_rows
+
+
+@smoothed_grad.mistake(
     "the softmax inside overflows or underflows: subtract each row's maximum before exp."
 )
 def unstable_softmax_under_smoothing(logits, labels, eps):
@@ -932,6 +963,8 @@ def unstable_softmax_under_smoothing(logits, labels, eps):
     return (_textbook(logits) - (1 - eps) * _one_hot(labels, n) - eps / n) / n_rows
 
 
-@smoothed_grad.mistake("ε is fixed in the code: use the argument.", fixed=(0.1, 0.2, 0.05))
+@smoothed_grad.mistake(
+    "the smoothing is fixed in the code: use the argument eps.", fixed=(0.1, 0.2, 0.05)
+)
 def epsilon_hard_coded(logits, labels, eps, *, fixed):
     return _smoothed(logits, labels, fixed) / len(logits)

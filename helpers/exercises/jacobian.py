@@ -114,7 +114,7 @@ def diagonal_only(x):
 
 
 @softmax_jacobian.mistake(
-    "p(1 - p) as a vector is the derivative of the sigmoid: softmax has n outputs that each "
+    "the vector p(1 - p) is the derivative of the sigmoid: softmax has n outputs that each "
     "depend on n logits, so its derivative is an n × n matrix."
 )
 def vector_of_p_one_minus_p(x):
@@ -162,8 +162,8 @@ def identity_instead_of_diag(x):
 
 
 @softmax_jacobian.mistake(
-    "p_i (1 - p_j) stands everywhere: δ_ij is 1 on the diagonal and 0 off it, so off the diagonal "
-    "only -p_i p_j is left."
+    "the δ is forgotten, so p_i (1 - p_j) stands everywhere: δ_ij is 1 on the diagonal and 0 off "
+    "it, where only -p_i p_j is left."
 )
 def delta_forgotten(x):
     p = _softmax(x)
@@ -171,7 +171,7 @@ def delta_forgotten(x):
 
 
 @softmax_jacobian.mistake(
-    "diag(p) is missing: -p_i p_j is right off the diagonal, on it p_i is to be added."
+    "the term diag(p) is missing: -p_i p_j is right off the diagonal, on it p_i is to be added."
 )
 def diagonal_forgotten(x):
     p = _softmax(x)
@@ -194,6 +194,16 @@ def modifies_the_logits(x):
     x -= np.max(x)
     p = _softmax(x)
     return np.diag(p) - np.outer(p, p)
+
+
+@softmax_jacobian.mistake(
+    "the transpose `.T` does nothing to a 1-D array: p * p.T is the vector p², and p @ p.T one "
+    "number. All the products p_i p_j are np.outer(p, p).",
+    product=(np.multiply, np.matmul),
+)
+def transpose_of_one_row(x, *, product):
+    p = _softmax(x)
+    return np.diag(p) - product(p, p.T)
 
 
 # --- 6.2 -----------------------------------------------------------------------------------------
@@ -331,7 +341,7 @@ def diagonals_only(x):
 
 
 @batch_jacobian.mistake(
-    "diag(p) is missing: -p_i p_j is right off the diagonal, on it p_i is to be added."
+    "the term diag(p) is missing: -p_i p_j is right off the diagonal, on it p_i is to be added."
 )
 def diagonals_forgotten(x):
     p = _softmax(x)
@@ -342,6 +352,34 @@ def diagonals_forgotten(x):
 def jacobians_of_log_softmax(x):
     p = _softmax(x)
     return np.eye(p.shape[-1]) - p[:, None, :]
+
+
+@batch_jacobian.mistake(
+    "the formula of one row was applied to the batch: np.diag takes the diagonal out of a 2-D "
+    "array, and np.outer flattens it. Loop over the rows, or use p[:, :, None] and p[:, None, :]."
+)
+def formula_of_one_row(x):
+    p = _softmax(x)
+    return np.diag(p) - np.outer(p, p)
+
+
+@batch_jacobian.mistake(
+    "the rows are multiplied with each other: p @ p.T has the shape (N, N). Within each row the "
+    "products are p[:, :, None] * p[:, None, :]."
+)
+def multiplies_rows_with_rows(x):
+    p = _softmax(x)
+    return p[:, :, None] * np.eye(p.shape[-1]) - p @ p.T
+
+
+@batch_jacobian.mistake(
+    "the two factors carry the same index, so the products are p_i² or p_j²: one of them needs "
+    "the other new axis, p[:, :, None] * p[:, None, :].",
+    axis=(1, 2),
+)
+def one_index_twice(x, *, axis):
+    p = _softmax(x)
+    return p[:, :, None] * np.eye(p.shape[-1]) - np.expand_dims(p, axis) ** 2
 
 
 # --- 6.3 -----------------------------------------------------------------------------------------
@@ -415,8 +453,8 @@ softmax_vjp.reasoning(
 
 
 @softmax_vjp.mistake(
-    "p(1 - p) g uses the diagonal of J alone, as if softmax worked on each entry by itself. "
-    "Try a constant g: the answer must be 0, and this is not."
+    "the product p(1 - p) g uses the diagonal of J alone, as if softmax worked on each entry by "
+    "itself. Try a constant g: the answer must be 0, and this is not."
 )
 def diagonal_of_j_only(p, g):
     return p * (1 - p) * g
@@ -455,8 +493,8 @@ def unweighted_mean_of_g(p, g):
 
 
 @softmax_vjp.mistake(
-    "p g alone leaves out the second term, -p Σ p_i g_i: it is right only where g has the mean 0 "
-    "under p."
+    "the product p g alone leaves out the second term, -p Σ p_i g_i: it is right only where g has "
+    "the mean 0 under p."
 )
 def second_term_missing(p, g):
     return p * g
@@ -476,14 +514,16 @@ def missing_keepdims(p, g):
 
 
 @softmax_vjp.mistake(
-    "g - p Σ g is the product of log-softmax, whose input gradient is dL/d(log p). "
+    "that is the product of log-softmax, g - p Σ g, whose upstream gradient is dL/d(log p). "
     "For softmax: p ⊙ (g - Σ p_i g_i)."
 )
 def formula_of_log_softmax(p, g):
     return g - p * np.sum(g, axis=-1, keepdims=True)
 
 
-@softmax_vjp.mistake("p and g are exchanged: the probabilities stand in front of the bracket.")
+@softmax_vjp.mistake(
+    "the arguments are exchanged: the probabilities stand in front of the bracket."
+)
 def arguments_exchanged(p, g):
     return g * (p - np.sum(p * g, axis=-1, keepdims=True))
 
@@ -503,6 +543,22 @@ def softmax_once_more(p, g):
 def modifies_g(p, g):
     g -= np.sum(p * g, axis=-1, keepdims=True)
     return p * g
+
+
+@softmax_vjp.mistake(
+    "the product p @ g is the sum you need for one row only: for a batch it multiplies matrices. "
+    "Write np.sum(p * g, axis=-1, keepdims=True)."
+)
+def matrix_product_of_a_batch(p, g):
+    return p * (g - p @ g)
+
+
+@softmax_vjp.mistake(
+    "a matrix was built from p as if it were one row: of a batch np.diag takes the diagonal, and "
+    "np.outer flattens it. The product needs no matrix: p ⊙ (g - Σ p_i g_i)."
+)
+def one_matrix_for_all_rows(p, g):
+    return g @ (np.diag(p) - np.outer(p, p))
 
 
 # --- 6.4 -----------------------------------------------------------------------------------------
@@ -589,8 +645,8 @@ def divided_by_p(x):
 
 
 @log_softmax_jacobian.mistake(
-    "log(p + ε) was differentiated: its derivative goes to 0 where p is below ε, while the true "
-    "one stays 1 - p_i. Start from x_i - LSE(x).",
+    "an ε was added inside the log: the derivative of log(p + ε) goes to 0 where p is below ε, "
+    "while the true one stays 1 - p_i. Start from x_i - LSE(x).",
     epsilon=(1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15),
 )
 def epsilon_in_the_log(x, *, epsilon):
@@ -615,7 +671,7 @@ def sign_turned(x):
 
 
 @log_softmax_jacobian.mistake(
-    "1 - p_j stands in every row: a matrix of ones was used for the identity."
+    "every row holds 1 - p_j: a matrix of ones was used for the identity."
 )
 def ones_for_the_identity(x):
     p = _softmax(x)
@@ -623,7 +679,8 @@ def ones_for_the_identity(x):
 
 
 @log_softmax_jacobian.mistake(
-    "p_i p_j was subtracted: that is half of softmax's Jacobian. Here only p_j is subtracted."
+    "the product p_i p_j was subtracted: that is half of softmax's Jacobian. "
+    "Here only p_j is subtracted."
 )
 def outer_product_subtracted(x):
     p = _softmax(x)
@@ -718,8 +775,8 @@ log_softmax_vjp.reasoning(
 
 
 @log_softmax_vjp.mistake(
-    "g(1 - p) uses the diagonal of the Jacobian alone. Try g = (1, 1, …, 1): the answer is "
-    "1 - n p, and it sums to 0."
+    "the product g(1 - p) uses the diagonal of the Jacobian alone. Try g = (1, 1, …, 1): the "
+    "answer is 1 - n p, and it sums to 0."
 )
 def diagonal_of_the_matrix_only(log_p, g):
     return g * (1 - np.exp(log_p))
@@ -735,7 +792,7 @@ def formula_of_softmax(log_p, g):
 
 
 @log_softmax_vjp.mistake(
-    "g came back unchanged: right only where g sums to 0. Subtract p Σ g.",
+    "the gradient g came back unchanged: right only where g sums to 0. Subtract p Σ g.",
 )
 def identity(log_p, g):
     return np.array(g)
@@ -749,7 +806,7 @@ def from_the_wrong_side(log_p, g):
     return g - np.sum(np.exp(log_p) * g, axis=-1, keepdims=True)
 
 
-@log_softmax_vjp.mistake("log p was used where p belongs: take np.exp(log_p) first.")
+@log_softmax_vjp.mistake("the logs were used where p belongs: take np.exp(log_p) first.")
 def exp_forgotten(log_p, g):
     return g - log_p * np.sum(g, axis=-1, keepdims=True)
 
@@ -779,12 +836,14 @@ def turned_sign(log_p, g):
     return np.exp(log_p) * np.sum(g, axis=-1, keepdims=True) - g
 
 
-@log_softmax_vjp.mistake("p Σ g is added: the Jacobian is δ_ij minus p_j, so subtract it.")
+@log_softmax_vjp.mistake("the term p Σ g is added: the Jacobian is δ_ij minus p_j, so subtract it.")
 def added_instead_of_subtracted(log_p, g):
     return g + np.exp(log_p) * np.sum(g, axis=-1, keepdims=True)
 
 
-@log_softmax_vjp.mistake("p was subtracted without the factor Σ g: right only where g sums to 1.")
+@log_softmax_vjp.mistake(
+    "only p was subtracted, without the factor Σ g: right only where g sums to 1."
+)
 def sum_of_g_forgotten(log_p, g):
     return g - np.exp(log_p)
 
@@ -806,6 +865,14 @@ def through_the_probabilities(log_p, g):
 def modifies_the_upstream_gradient(log_p, g):
     g -= np.exp(log_p) * np.sum(g, axis=-1, keepdims=True)
     return g
+
+
+@log_softmax_vjp.mistake(
+    "the sum of g is weighted by p, as in softmax's own product: here the plain sum is meant."
+)
+def weighted_sum_of_g(log_p, g):
+    p = np.exp(log_p)
+    return g - p * np.sum(p * g, axis=-1, keepdims=True)
 
 
 # --- 6.6 -----------------------------------------------------------------------------------------
@@ -940,7 +1007,7 @@ def step_too_small(f, x, *, h):
 @numerical_jacobian.mistake(
     "the step is so large that the curve bends inside it: the error is about h²/6. "
     "Take h near 6e-6.",
-    h=(0.5, 0.1, 0.05, 0.01, 1e-3),
+    h=(0.5, 0.1, 0.05, 0.01, 5e-3, 1e-3, 5e-4, 1e-4),
 )
 def step_too_large(f, x, *, h):
     return _shifted(f, x, h, h)
@@ -963,8 +1030,8 @@ def divided_by_h(f, x):
 
 
 @numerical_jacobian.mistake(
-    "x was changed in place: the caller's array has moved, and adding h again does not bring "
-    "every bit back. Work on a copy of your own.",
+    "the caller's x was changed in place, and adding h again does not bring every bit back. "
+    "Work on a copy of your own.",
     put_back=(False, True),
 )
 def modifies_x(f, x, *, put_back):
