@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from tools.notebooks import KERNEL_ENVIRONMENT, ROOT, find
 THREADS = ("1", "2", "4")
 TORCH = ("default", "avx2", "avx512")  # ATEN_CPU_CAPABILITY; more than the machine has: its best
 OPENBLAS = ("", "Haswell", "Nehalem")  # OPENBLAS_CORETYPE; empty: as the machine has it
+TIMEOUT = 900  # seconds for a cell: a slow machine is no difference
 HEADER = ("run", "threads", "hash seed", "torch", "NumPy", "OpenBLAS", "cells", "differ", "seconds")
 
 ABOUT = """\
@@ -68,14 +70,19 @@ def conditions(run: int, numpy_features: str) -> dict[str, str]:
 def compare(
     python: str, notebooks: Sequence[Path], environment: Mapping[str, str]
 ) -> tuple[int, list[str]]:
-    """Run the notebooks once and compare; return the number of cells and those that differed."""
+    """Run the notebooks once and compare; return the number of cells and those that differed.
+
+    As many notebooks at a time as the processors leave room for: threads that fight for a
+    processor make a run slow and prove nothing.
+    """
+    together = max(1, (os.cpu_count() or 1) // int(environment["OMP_NUM_THREADS"]))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         report = Path(folder) / "report.xml"
         state = {"SOFTMAX_COURSE_STATE": f"{folder}/state", "IPYTHONDIR": f"{folder}/ipython"}
         command = [python, "-m", "pytest", "--noconftest", "-q", "-p", "no:cacheprovider"]
-        command += ["-n", "2", "--dist", "loadfile", f"--junitxml={report}"]
+        command += ["-n", str(together), "--dist", "loadfile", f"--nbval-cell-timeout={TIMEOUT}"]
         done = subprocess.run(
-            [*command, *map(str, notebooks)],
+            [*command, f"--junitxml={report}", *map(str, notebooks)],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **state, **environment},
             capture_output=True,
@@ -86,8 +93,7 @@ def compare(
             raise SystemExit(f"pytest did not run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         cells = list(ElementTree.parse(report).iter("testcase"))
     differing = [
-        f"{cell.get('classname', '').rpartition('.')[2]} {cell.get('name')}: "
-        + " ".join((part.text or part.get("message") or "").split())[:600]
+        f"{cell.get('classname')}, {cell.get('name')}: {plain(part.text or '')}"
         for cell in cells
         for part in cell
         if part.tag in ("failure", "error")
@@ -95,6 +101,12 @@ def compare(
     if done.returncode and not differing:
         raise SystemExit(f"pytest failed without a differing cell:\n{done.stdout[-2000:]}")
     return len(cells), differing
+
+
+def plain(report: str) -> str:
+    """Return nbval's report of a cell in one line, without its colours."""
+    words = " ".join(re.sub(r"#x1B\[\d+m|\x1b\[\d+m", "", report).split())
+    return words if len(words) < 800 else f"{words[:200]} … {words[-600:]}"
 
 
 def row(values: Sequence[object]) -> str:
