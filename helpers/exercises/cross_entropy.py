@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from helpers.exercises.declaration import exercise, extreme, ordinary
@@ -32,13 +34,6 @@ def _one_hot(labels, n):
 def _picked(values, labels):
     """Return values[i, labels[i]] for every row i."""
     return values[np.arange(len(labels)), labels]
-
-
-def _checked(labels, n, checked):
-    """Raise `ValueError` as the task asks, or, when not `checked`, let NumPy index."""
-    if checked and np.any((np.asarray(labels) < 0) | (np.asarray(labels) >= n)):
-        raise ValueError(f"labels must lie in 0…{n - 1}")
-    return labels
 
 
 # --- 5.1 -------------------------------------------------------------------------------------
@@ -291,79 +286,93 @@ cross_entropy.reasoning(
 )
 
 
-@cross_entropy.mistake(
+def _mistake_of_5_2(sentence, **constants):
+    """Declare a wrong answer twice: with the labels tested, and without."""
+
+    def declare(function):
+        @functools.wraps(function)
+        def checked(logits, labels, **choice):
+            n = logits.shape[-1]
+            if np.any((labels < 0) | (labels >= n)):
+                raise ValueError(f"labels must lie in 0…{n - 1}")
+            return function(logits, labels, **choice)
+
+        @functools.wraps(function)
+        def unchecked(logits, labels, **choice):
+            return function(logits, labels, **choice)
+
+        unchecked.__name__ = f"{function.__name__}_and_labels_not_tested"
+        cross_entropy.mistake(sentence, **constants)(checked)
+        cross_entropy.mistake(
+            f"Two things. {sentence} And the labels are not tested: −1 counts from the end, where "
+            "ValueError is due.",
+            **constants,
+        )(unchecked)
+        return function
+
+    return declare
+
+
+@_mistake_of_5_2(
     "The log of a probability: once p_label underflows to 0, the loss is inf instead of a few "
     "hundred. Take log Σ exp(x − m) − (x_label − m), straight from the logits.",
-    checked=(True, False),
 )
-def log_of_probabilities(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def log_of_probabilities(logits, labels):
     return -np.mean(np.log(_picked(_softmax(logits), labels)))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "A small number was added inside the log: it changes the loss a little everywhere, and no "
     "loss can exceed −log ε, however wrong the prediction. Stay in logs, from the logits.",
-    checked=(True, False),
     epsilon=EPSILONS,
 )
-def epsilon_inside_the_log(logits, labels, *, checked, epsilon):
-    _checked(labels, logits.shape[-1], checked)
+def epsilon_inside_the_log(logits, labels, *, epsilon):
     return -np.mean(np.log(_picked(_softmax(logits), labels) + epsilon))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The probabilities were clipped: no loss can exceed −log ε (16.12 for 1e-7), and beyond it "
     "the gradient is 0, just where the prediction is most wrong. Stay in logs, from the logits.",
-    checked=(True, False),
     epsilon=EPSILONS,
     both_sides=(True, False),
 )
-def clipped_probabilities(logits, labels, *, checked, epsilon, both_sides):
-    _checked(labels, logits.shape[-1], checked)
+def clipped_probabilities(logits, labels, *, epsilon, both_sides):
     p = np.clip(_softmax(logits), epsilon, 1 - epsilon if both_sides else 1.0)
     return -np.mean(np.log(_picked(p, labels)))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "A one-hot matrix times log p: where a p beside the label underflows, 0 · log 0 is NaN. "
     "Pick the label's entry by index, and stay in logs.",
-    checked=(True, False),
 )
-def zero_times_log_zero(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def zero_times_log_zero(logits, labels):
     q = _one_hot(labels, logits.shape[-1])
     return -np.mean(np.sum(q * np.log(_softmax(logits)), axis=-1))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "A one-hot matrix times log-softmax is NaN where a masked class has log p = −inf: 0 · inf "
     "has no value. Pick the label's entry by index.",
-    checked=(True, False),
 )
-def one_hot_times_minus_infinity(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def one_hot_times_minus_infinity(logits, labels):
     return -np.mean(np.sum(_one_hot(labels, logits.shape[-1]) * _log_softmax(logits), axis=-1))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The binary formula, q log p + (1 − q) log(1 − p), was used for every class. It belongs to "
     "one sigmoid per class; softmax couples the classes, and only −log p_label counts.",
-    checked=(True, False),
     over_all=(True, False),
     epsilon=(0.0, *EPSILONS),
 )
-def binary_formula(logits, labels, *, checked, over_all, epsilon):
-    _checked(labels, logits.shape[-1], checked)
+def binary_formula(logits, labels, *, over_all, epsilon):
     p = np.clip(_softmax(logits), epsilon, 1 - epsilon)
     q = _one_hot(labels, logits.shape[-1])
     terms = -(q * np.log(p) + (1 - q) * np.log(1 - p))
     return np.mean(terms) if over_all else np.mean(np.sum(terms, axis=-1))
 
 
-@cross_entropy.mistake("The sum over the rows; the task asks for the mean.", checked=(True, False))
-def summed(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+@_mistake_of_5_2("The sum over the rows; the task asks for the mean.")
+def summed(logits, labels):
     return -np.sum(_picked(_log_softmax(logits), labels))
 
 
@@ -375,108 +384,85 @@ def negative_label_indexes(logits, labels):
     return -np.mean(_picked(_log_softmax(logits), labels))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The exp was taken of the raw logits: it overflows above 709 and vanishes below −745. "
     "Subtract each row's maximum first.",
-    checked=(True, False),
 )
-def not_shifted(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def not_shifted(logits, labels):
     return np.mean(np.log(np.sum(np.exp(logits), axis=-1)) - _picked(logits, labels))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The softmax itself is not shifted: exp overflows above 709 and vanishes below −745. "
     "Work from the logits: log Σ exp(x − m) − (x_label − m).",
-    checked=(True, False),
 )
-def log_of_textbook_softmax(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def log_of_textbook_softmax(logits, labels):
     e = np.exp(logits)
     return -np.mean(np.log(_picked(e / np.sum(e, axis=-1, keepdims=True), labels)))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "Softmax was applied twice: its output went into a loss that takes logits. The loss then "
     "cannot fall below ln(1 + (n − 1)/e).",
-    checked=(True, False),
 )
-def softmax_twice(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def softmax_twice(logits, labels):
     return -np.mean(_picked(_log_softmax(_softmax(logits)), labels))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The log-sum-exp is missing: that is the mean of −x_label. The loss is LSE(x) − x_label.",
-    checked=(True, False),
 )
-def logits_taken_for_log_probabilities(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def logits_taken_for_log_probabilities(logits, labels):
     return -np.mean(_picked(logits, labels))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The log is missing: that is the mean of −p_label. The loss is −log p_label.",
-    checked=(True, False),
 )
-def log_forgotten(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def log_forgotten(logits, labels):
     return -np.mean(_picked(_softmax(logits), labels))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The minus is missing, or both parts changed places: a cross-entropy is at least 0.",
-    checked=(True, False),
 )
-def sign_reversed(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def sign_reversed(logits, labels):
     return np.mean(_picked(_log_softmax(logits), labels))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "`[:, labels]` pairs every row with every label, an N × N table. Index rows and columns "
     "together: `[np.arange(len(labels)), labels]`.",
-    checked=(True, False),
 )
-def every_label_for_every_row(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def every_label_for_every_row(logits, labels):
     return -np.mean(_log_softmax(logits)[:, labels])
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The softmax runs down the columns, over the batch: the classes are the last axis.",
-    checked=(True, False),
 )
-def softmax_over_the_batch(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def softmax_over_the_batch(logits, labels):
     return -np.mean(_picked(_log_softmax(logits.T).T, labels))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "One maximum was subtracted from the whole batch: a row far below it gives log 0. "
     "Each row needs its own.",
-    checked=(True, False),
 )
-def maximum_of_the_batch(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def maximum_of_the_batch(logits, labels):
     shifted = logits - np.max(logits)
     return np.mean(np.log(np.sum(np.exp(shifted), axis=-1)) - _picked(shifted, labels))
 
 
-@cross_entropy.mistake(
+@_mistake_of_5_2(
     "The mean runs over all N·n entries: it is n times too small. Average over the N rows.",
-    checked=(True, False),
 )
-def mean_over_rows_and_classes(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+def mean_over_rows_and_classes(logits, labels):
     return -np.sum(_picked(_log_softmax(logits), labels)) / np.size(logits)
 
 
-@cross_entropy.mistake(
-    "That is one loss a row; the task asks for their mean.", checked=(True, False)
-)
-def one_loss_per_row(logits, labels, *, checked):
-    _checked(labels, logits.shape[-1], checked)
+@_mistake_of_5_2("That is one loss a row; the task asks for their mean.")
+def one_loss_per_row(logits, labels):
     return -_picked(_log_softmax(logits), labels)
 
 
@@ -663,9 +649,8 @@ def ten_classes_only(n):
 
 
 @double_softmax_floor.mistake(
-    "That is ln(e + n − 1), the loss when p is one-hot at a wrong class, the ceiling; or the "
-    "label's "
-    "own logit, 1, was not subtracted."
+    "That is ln(e + n − 1), the ceiling: the loss when p is one-hot at a wrong class. Or did you "
+    "forget to subtract the label's own logit, 1?"
 )
 def ceiling_instead(n):
     return np.log(np.e + n - 1)
@@ -873,6 +858,21 @@ def floor_under_the_probabilities(logits, q, *, epsilon, clip):
 def raw_exponentials(logits, q, *, careful):
     log_p = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
     return -np.mean(np.sum(q * (np.where(q > 0, log_p, 0) if careful else log_p), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "A finite number stands for -inf, as a logit or as log p: a logit of 0 gives the masked class "
+    "a share, and a large negative number hides a true loss of inf, where q > 0. Leave out the "
+    "terms with q = 0 instead.",
+    fill=(0.0, -1e2, -1e3, -1e4, -1e5, -1e6, -1e9, -1e10, -1e20, -1e30, np.finfo(float).min),
+    of=("logit", "log p"),
+)
+def finite_number_for_minus_infinity(logits, q, *, fill, of):
+    if of == "logit":
+        log_p = _log_softmax(np.where(np.isinf(logits), fill, logits))
+    else:
+        log_p = np.maximum(_log_softmax(logits), fill)
+    return -np.mean(np.sum(q * log_p, axis=-1))
 
 
 @soft_cross_entropy.mistake(

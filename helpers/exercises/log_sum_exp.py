@@ -144,11 +144,12 @@ def base_ten(x, *, shifted):
 
 @logsumexp.mistake(
     "The maximum of the whole batch was subtracted, not each row's own: a row far below it "
-    "underflows to log 0. Give max axis=-1 and keepdims=True."
+    "underflows to log 0. Give max axis=-1 and keepdims=True.",
+    guarded=(True, False),
 )
-def global_maximum(x):
+def global_maximum(x, *, guarded):
     m = np.max(x)
-    m = np.where(np.isfinite(m), m, 0)
+    m = np.where(np.isfinite(m), m, 0) if guarded else m
     return np.log(np.sum(np.exp(x - m), axis=-1)) + m
 
 
@@ -188,6 +189,17 @@ def kept_axis(x):
     m = np.max(x, axis=-1, keepdims=True)
     m = np.where(np.isfinite(m), m, 0)
     return np.log(np.sum(np.exp(x - m), axis=-1, keepdims=True)) + m
+
+
+@logsumexp.mistake(
+    "The maximum still has its axis when it is added back: (N, 1) plus (N,) is an N × N table. "
+    "Keep the axis for the subtraction, and add m[..., 0].",
+    guarded=(True, False),
+)
+def maximum_keeps_its_axis(x, *, guarded):
+    m = np.max(x, axis=-1, keepdims=True)
+    m = np.where(np.isfinite(m), m, 0) if guarded else m
+    return np.log(np.sum(np.exp(x - m), axis=-1)) + m
 
 
 @logsumexp.mistake(
@@ -696,12 +708,14 @@ def over_everything(x):
 
 
 @log_softmax.mistake(
-    "Sums and maxima lost their axis and broadcast along the classes: an error for most shapes, "
-    "silently wrong for a square batch. Use keepdims=True."
+    "What is subtracted has lost its axis and broadcasts along the classes: an error for most "
+    "shapes, silently wrong for a square batch. Use keepdims=True.",
+    subtracted=("log Σ", "LSE"),
 )
-def keepdims_missing(x):
-    shifted = x - np.max(x, axis=-1, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=-1))
+def keepdims_missing(x, *, subtracted):
+    m = np.max(x, axis=-1, keepdims=True)
+    log_sum = np.log(np.sum(np.exp(x - m), axis=-1))
+    return x - (m[..., 0] + log_sum) if subtracted == "LSE" else x - m - log_sum
 
 
 @log_softmax.mistake("The log of the sum is missing: the sum itself was subtracted.")
@@ -837,6 +851,17 @@ def others_not_shifted(x, *, add):
 def maximum_counted_twice(x):
     m = np.max(x)
     return m + np.log1p(np.sum(np.exp(x - m)))
+
+
+@logsumexp_precise.mistake(
+    "The log1p was taken of each term, before they were added up: the log of a sum is not a sum of "
+    "logs. Sum the exponentials of the others first, then take log1p.",
+    added=(False, True),
+)
+def log1p_of_each_term(x, *, added):
+    k = np.argmax(x)
+    terms = np.log1p(np.exp(np.delete(x, k) - x[k]))
+    return x[k] + (np.sum(terms) if added else terms)
 
 
 @logsumexp_precise.mistake("The first entry was taken for the maximum: find it with np.argmax.")

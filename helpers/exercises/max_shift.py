@@ -63,10 +63,11 @@ def _softmax_truth(x, axis=-1):
     remark="torch.softmax and scipy.special.softmax subtract the row's maximum in the same way.",
 )
 def softmax_stable(x):
-    """Return the softmax of x over its last axis, for finite logits of any size.
+    """Return the softmax of x over its last axis, right for logits of any size.
 
-    x has the shape (..., n): a row of n logits, a batch (N, n) or a stack of them; an entry may
-    be -inf. The result has the shape of x, and each row sums to 1. x itself is left unchanged.
+    x has the shape (..., n): a row of n logits, a batch (N, n) or a stack of them. An entry may
+    be -inf (its probability is 0), but no row is all -inf. The result has the shape of x, and
+    each row sums to 1. x itself is left unchanged.
     """
     e = np.exp(x - np.max(x, axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
@@ -235,8 +236,8 @@ def constant_as_shift(x, *, constant):
 
 
 @softmax_stable.mistake(
-    "keepdims is missing: the maxima (or sums) have the shape (N,) and are laid along the columns, "
-    "not the rows. A square batch hides it. Add keepdims=True.",
+    "without keepdims=True the maxima (or sums) of a batch have the shape (N,) and are laid along "
+    "the columns, not the rows. A square batch hides it.",
     where=("maximum", "sum", "both"),
 )
 def missing_keepdims(x, *, where):
@@ -251,6 +252,15 @@ def missing_keepdims(x, *, where):
 def first_axis(x):
     e = np.exp(x - np.max(x, axis=0, keepdims=True))
     return e / e.sum(axis=0, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "axis 1 is the axis of the classes in a batch (N, n) only: a single row has no axis 1, and in "
+    "a stack it is another one. The last axis is axis=-1, whatever the shape."
+)
+def second_axis(x):
+    e = np.exp(x - np.max(x, axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
 
 
 @softmax_stable.mistake(
@@ -403,8 +413,8 @@ def ignores_axis(x, axis, *, fixed):
 
 
 @softmax_axis.mistake(
-    "keepdims is missing: the maxima (or sums) lose the axis and are laid along another one. "
-    "A square array hides it. Add keepdims=True.",
+    "without keepdims=True the maxima (or sums) lose the axis and are laid along another one. "
+    "A square array hides it.",
     where=("maximum", "sum", "both"),
 )
 def without_keepdims(x, axis, *, where):
@@ -592,8 +602,8 @@ def only_the_maximum():
 
 
 @answer_3_3.mistake(
-    "max + 800 is in the set: no exp overflows there, but the largest term, exp(-800), is 0, and "
-    "so is the sum.",
+    "with max + 800 no exp overflows, but the largest term, exp(-800), is 0, and so is the sum: "
+    "0/0. Take it out of the set.",
     below=(("max - 600",), ()),
 )
 def nothing_underflows(*, below):
@@ -787,8 +797,9 @@ def zeroes_afterwards(x, mask):
 
 
 @masked_softmax.mistake(
-    "the maximum is taken over the masked entries too: where a masked logit is far above the kept "
-    "ones, these vanish completely. Take the maximum over the kept entries.",
+    "the masked entries are removed after the shift, so the maximum runs over them too. Where all "
+    "are masked, 0/0 is left; where a masked logit is far above the kept ones, these have "
+    "vanished. Mask first: np.where(mask, x, -np.inf), and then the shift.",
     policy=("zeros", "NaN", "zeroes, then renormalises"),
 )
 def maximum_over_masked_entries(x, mask, *, policy):
