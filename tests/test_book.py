@@ -18,6 +18,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 
+from tests.axe import findings
 from tests.course import NOTEBOOKS, PATHS, ROOT
 
 pytest.importorskip("sphinx", reason="the book's requirements are not installed")
@@ -234,6 +235,7 @@ def test_light_and_dark_are_a_press_away(reader: Any, address: str) -> None:
         reader.get_by_role("button", name=theme.capitalize(), exact=True).click()
         assert reader.evaluate("document.documentElement.dataset.theme") == theme
         colours[theme] = reader.evaluate(background)
+        assert findings(reader, "article")[0] == []
         reader.locator("figure img").first.scroll_into_view_if_needed()
         reader.screenshot(path=str(SCREENSHOTS / f"book-{theme}.png"))
     assert colours["light"] != colours["dark"]
