@@ -202,8 +202,12 @@ def _from_list(values: list[Any]) -> Any:
     try:
         array = np.array(parts)
     except (ValueError, TypeError):
-        if all(isinstance(part, np.ndarray) for part in values):
-            return tuple(values)  # several results, returned as a list
+        arrays = [isinstance(part, np.ndarray) for part in parts]
+        if all(arrays) and (
+            not all(isinstance(part, list) for part in values)
+            or len({part.ndim for part in parts}) > 1
+        ):
+            return tuple(parts)  # several results, returned as a list
         raise Unusable("a ragged list came back: its rows differ in length") from None
     if array.dtype.kind == "O":
         raise Unusable("a list of objects came back; return an array of numbers")
@@ -217,7 +221,8 @@ def _is_tensor(value: Any) -> bool:
 def shown_type(value: Any) -> str:
     """Return "a generator", "an int": the kind of thing that came back."""
     name = type(value).__name__
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+    plain = {"ndarray": "an array or a list", "NoneType": "None", "str": "a string"}
+    return plain.get(name, f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}")
 
 
 def identical(a: Any, b: Any) -> bool:
@@ -284,7 +289,8 @@ def compare(
     if isinstance(outcome.error, Unusable):
         return failure("type", str(outcome.error))
     if outcome.error is not None:
-        return failure("error", f"{type(outcome.error).__name__}: {outcome.error}")
+        said = f": {outcome.error}" if str(outcome.error) else ""
+        return failure("error", f"{type(outcome.error).__name__}{said}")
     if outcome.value is None:
         return failure("nothing", "nothing was returned (None)")
     problem = difference(exercise, probe, outcome.value, expected.value)
@@ -318,14 +324,26 @@ def difference(exercise: Exercise, probe: Probe, value: Any, expected: Any) -> P
         return _array_difference(exercise, probe, value, expected)
     if isinstance(expected, dict):
         return _mapping_difference(exercise, probe, value, expected)
-    if isinstance(expected, tuple) and not isinstance(value, str | dict):
+    if isinstance(expected, tuple):
         return _tuple_difference(exercise, probe, value, expected)
     if isinstance(expected, frozenset):
-        same = isinstance(value, frozenset | tuple) and frozenset(value) == expected
-    else:
-        value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-        same = isinstance(value, type(expected)) and value == expected
-    return None if same else ("value", "another value came back", None)
+        elements = as_list(value)
+        if not isinstance(elements, list):
+            return "type", f"{shown_type(value)} came back; a set was asked", None
+        same = frozenset(elements) == expected
+        return None if same else ("value", "another set came back", None)
+    value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    if isinstance(value, type(expected)) and value == expected:
+        return None
+    plain = isinstance(value, str | bool | int | float) and isinstance(expected, str)
+    return "value", f"{value!r} instead of {expected!r}" if plain else "another value", None
+
+
+def as_list(value: Any) -> Any:
+    """Return a settled set, list or array of names as a list of its elements."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return value.tolist()
+    return list(value) if isinstance(value, frozenset | tuple) else value
 
 
 def _mapping_difference(
@@ -334,8 +352,10 @@ def _mapping_difference(
     if not isinstance(value, dict):
         return "type", f"{shown_type(value)} came back; a dict was asked", None
     if value.keys() != expected.keys():
-        wrong = sorted(map(repr, value.keys() ^ expected.keys()))
-        return "value", f"missing or unknown keys: {', '.join(wrong)}", None
+        unknown, missing = value.keys() - expected.keys(), expected.keys() - value.keys()
+        parts = (("unknown", unknown), ("missing", missing))
+        words = [f"{word}: {', '.join(sorted(map(repr, keys)))}" for word, keys in parts if keys]
+        return "keys", f"other keys than asked ({'; '.join(words)})", None
     for key, part in expected.items():
         problem = difference(exercise, probe, value[key], part)
         if problem is not None:
@@ -350,7 +370,7 @@ def _tuple_difference(
         return "type", f"{shown_type(value)} came back; a tuple was asked", None
     count = 1 if isinstance(value, np.ndarray) and value.ndim == 0 else len(value)
     if count != len(expected):
-        return "shape", f"{count} result(s) instead of {len(expected)}", None
+        return "shape", f"{count} result{'s' * (count != 1)} instead of {len(expected)}", None
     for i, part in enumerate(expected):
         problem = difference(exercise, probe, value[i], part)
         if problem is not None:

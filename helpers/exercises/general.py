@@ -23,10 +23,14 @@ from helpers.exercises.cases import (
     smallest,
 )
 from helpers.exercises.checking import (
+    Failure,
     Findings,
     Outcome,
     argument_names,
+    as_list,
     as_numbers,
+    difference,
+    expected_outcomes,
 )
 from helpers.exercises.declaration import Exercise, Probe
 
@@ -55,7 +59,7 @@ def general(
         or _instability(findings)
         or _only_where(exercise, findings)
         or _misshapen(exercise, findings)
-        or _few_digits(exercise, usual)
+        or (_few_digits(exercise, usual) if broken else None)
     )
 
 
@@ -94,8 +98,22 @@ def _unchanging_kind(exercise: Exercise, findings: Findings, kinds: set[str]) ->
                 "Which line overflows or divides by 0? np.errstate silences just that one.",
             )
         case "type":
-            return Diagnosis(f"{sentence(failure.reason)}", "Return numbers: np.array(...) helps.")
+            return Diagnosis("", _what_to_return(exercise))
     return None
+
+
+def _what_to_return(exercise: Exercise) -> str:
+    """Say in which form a result is asked, for an answer of another type."""
+    wanted = expected_outcomes(exercise)[0].value
+    if isinstance(wanted, dict):
+        return "Write a dict: {name: number, …}, with the names that the task lists."
+    if isinstance(wanted, frozenset):
+        return "Write a set of the names, in braces: {'…', '…'}."
+    if isinstance(wanted, tuple):
+        return f"Return {len(wanted)} results, with a comma between them: `return a, b`."
+    if isinstance(wanted, str):
+        return "Return one of the words that the task lists."
+    return "Return numbers: np.array(...) helps."
 
 
 def _unraised(exercise: Exercise, findings: Findings) -> Diagnosis | None:
@@ -209,9 +227,13 @@ TRANSFORMS: tuple[tuple[str, str, Transform], ...] = (
     ("Only the diagonal is right; the rest is 0.", "Fill the entries off the diagonal too.",
      lambda e, case: e * np.eye(*e.shape[-2:]) if e.ndim > 1 else None),
     ("The results of all rows were summed.", "Keep one result per row.",
-     lambda e, case: e.sum(axis=0) if e.ndim else None),
+     lambda e, case: e.sum(axis=0) if _row_by_row(e, case) else None),
     ("The results of all rows were averaged.", "Keep one result per row.",
-     lambda e, case: e.mean(axis=0) if e.ndim else None),
+     lambda e, case: e.mean(axis=0) if _row_by_row(e, case) else None),
+    ("All entries were summed into one number.", "Look for a sum too many.",
+     lambda e, case: e.sum() if e.ndim else None),
+    ("All entries were averaged into one number.", "Look for a mean too many.",
+     lambda e, case: e.mean() if e.ndim else None),
     ("The summed axis is still there, with length 1.", "Look at keepdims.",
      lambda e, case: e[..., None] if _rows_only(e, case) else None),
     ("An axis of length 1 was added.", "Look at keepdims, [None] and reshape.",
@@ -233,17 +255,31 @@ TRANSFORMS: tuple[tuple[str, str, Transform], ...] = (
     ("This is the input itself.", "Return what you computed.",
      lambda e, case: first_array(case.probe)),
     ("Only 1 at the largest entry and 0 elsewhere came back.", "argmax is not softmax.",
-     lambda e, case: (e == e.max(axis=-1, keepdims=True)).astype(float) if e.size else None),
+     lambda e, case: (e == e.max(axis=-1, keepdims=True)).astype(float)
+     if _distribution(e) else None),
     ("Everything came back as 0.", "Is the result ever assigned?", lambda e, case: 0.0 * e),
     ("Everything came back as 1.", "Is each entry divided by itself?", lambda e, case: 0.0 * e + 1),
     ("Every class came back with the same share, 1/n.", "Do the logits enter at all?",
-     lambda e, case: 0.0 * e + 1.0 / e.shape[-1] if e.ndim else None),
+     lambda e, case: 0.0 * e + 1.0 / e.shape[-1] if _distribution(e) else None),
 )  # fmt: skip
 
 
 def _rows_only(expected: Any, case: Case) -> bool:
     array = first_array(case.probe)
     return array is not None and expected.ndim == array.ndim - 1
+
+
+def _row_by_row(expected: Any, case: Case) -> bool:
+    """Whether there is one result for each row of a batch."""
+    array = first_array(case.probe)
+    return array is not None and array.ndim > 1 and array.shape[:1] == expected.shape[:1]
+
+
+def _distribution(expected: Any) -> bool:
+    """Whether every row of the expected result sums to 1."""
+    if not (expected.ndim and expected.size and np.isfinite(expected).all()):
+        return False
+    return bool((expected >= 0).all() and (np.abs(expected.sum(axis=-1) - 1) < 1e-6).all())
 
 
 def _twice(expected: Any, case: Case) -> Any:
@@ -266,7 +302,10 @@ def holds(exercise: Exercise, cases: Sequence[Case], transform: Transform) -> bo
             exercise, case.probe, case.mine.value, np.asarray(transformed)
         ):
             return False
-        seen = seen or not same_values(exercise, case.probe, case.mine.value, expected)
+        finite = np.isfinite(as_numbers(case.mine.value)).any()  # NaN throughout says nothing
+        seen = seen or (
+            bool(finite) and not same_values(exercise, case.probe, case.mine.value, expected)
+        )
     return seen
 
 
@@ -406,6 +445,8 @@ def _common(
 
 def _along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
     """Compare with the reference along other axes, and over the whole array."""
+    if "axis" in exercise.signature.parameters:
+        return None
     first, before_last, whole = _swapped(0), _swapped(-2), "over the whole array at once"
     layouts: tuple[tuple[str, Callable[[Any], Any], Callable[[Any, Any], Any]], ...] = (
         ("along the first axis", first, lambda r, x: first(r)),
@@ -440,6 +481,8 @@ def _swapped(axis: int) -> Callable[[Any], Any]:
 
 def _mixed_rows(exercise: Exercise, broken: Sequence[Case], again: Again) -> Diagnosis | None:
     """Give every row of a wrong batch to the answer alone: and compare one by one."""
+    if "axis" in exercise.signature.parameters or any(_is_one_row(case) for case in broken):
+        return None
     for case in broken:
         rows = _alone(case)
         if len(rows) < 2:
@@ -457,6 +500,11 @@ def _mixed_rows(exercise: Exercise, broken: Sequence[Case], again: Again) -> Dia
             )
         return None
     return None
+
+
+def _is_one_row(case: Case) -> bool:
+    array = first_array(case.probe)
+    return array is not None and (array.ndim < 2 or array.shape[0] == 1)
 
 
 def _alone(case: Case) -> list[Probe]:
@@ -507,28 +555,79 @@ def _instability(findings: Findings) -> Diagnosis | None:
         return None
     failure = smallest(findings)
     value, error = failure.outcome.value, failure.outcome.error
+    if error is None and not is_real(value):
+        return None
+    why, look = _vanished(failure) if error is None else (None, "")
+    if why is None:
+        why, look = _out_of_range(failure)
+    return Diagnosis(f"The formula is right, its computation is not: {why}.", look)
+
+
+def _vanished(failure: Failure) -> tuple[str | None, str]:
+    """Explain a result that is finite, and wrong all the same."""
+    mine, wanted = as_numbers(failure.outcome.value), as_numbers(failure.expected.value)
+    if mine.shape != wanted.shape or not np.isfinite(mine).all():
+        return None, ""
+    cover = "Look for clip, maximum, an ε and nan_to_num: they hide an inf or a 0, not its cause."
+    if not np.isfinite(wanted).all():
+        return "the answer is infinite here, and a finite number came back", cover
+    error = np.abs(mine - wanted) / np.maximum(np.abs(wanted), 1e-300)
+    if error.max(initial=0.0) < 1e-3:
+        return (
+            "digits are lost: large terms cancel, or a small one is swallowed by a large one",
+            "Where is a small number added to a large one, or two near ones subtracted?",
+        )
+    return (
+        "a term leaves the range of floating point, is swallowed by a larger one or is clipped, "
+        "and no inf or NaN tells you",
+        f"Print the intermediate results on this input. {cover}",
+    )
+
+
+def _out_of_range(failure: Failure) -> tuple[str, str]:
+    """Explain a result that is inf or NaN, by the size of what was passed."""
     x = first_array(failure.probe)
     finite = x[np.isfinite(x)] if x is not None else np.zeros(0)
-    lost = error is not None or (is_real(value) and not np.isfinite(as_numbers(value)).all())
-    if x is not None and x.size and not np.isfinite(x).all():
-        why = "infinite logits are legitimate here, and ∞ − ∞ and 0 · ∞ are NaN"
-        look = "Treat the infinite entries before they meet each other."
-    elif finite.size and finite.max() > 709:
-        why = f"exp({finite.max():g}) is past the largest float64, so it becomes inf"
-        look = "What is the largest exponent that your exp gets? Subtract the row's maximum first."
-    elif finite.size and finite.max() < -700:
-        why = f"exp({finite.max():g}) is below the smallest float64, so every term becomes 0"
-        look = "Subtract the row's maximum first: then one term is exp(0) = 1."
-    elif finite.size and finite.min() < -700:
-        why = f"exp({finite.min():g}) underflows to 0, and what depends on it is lost"
-        look = "Stay with logarithms: do not pass through a probability that is 0."
-    elif lost:
-        why = "an intermediate result leaves the range of floating point"
-        look = "Print the intermediate results on this input; the first inf, 0 or NaN is the cause."
-    else:
-        why = "digits are lost: large terms cancel, or a small one is swallowed by a large one"
-        look = "Where is a small number added to a large one, or two near ones subtracted?"
-    return Diagnosis(f"The formula is right, its computation is not: {why}.", look)
+    overflowed = isinstance(failure.outcome.error, OverflowError) or any(
+        "overflow" in text for text in failure.outcome.warnings
+    )
+    if x is not None and x.size and not np.isfinite(x).all() and not overflowed:
+        return (
+            "infinite logits are legitimate here, and ∞ − ∞ and 0 · ∞ are NaN",
+            "Treat the infinite entries before they meet each other.",
+        )
+    if finite.size and finite.max() > 709 and (overflowed or not _far_apart(x)):
+        return (
+            f"exp({finite.max():g}) is past the largest float64, so it becomes inf",
+            "What is the largest exponent that your exp gets? Subtract the row's maximum first.",
+        )
+    if finite.size and _far_apart(x) and not overflowed:
+        return (
+            "a row far below the others becomes 0 throughout, and 0/0 is NaN, log 0 is -inf",
+            "What is subtracted from this row? It has to be its own maximum.",
+        )
+    if finite.size and finite.max() < -700:
+        return (
+            f"exp({finite.max():g}) is below the smallest float64, so every term becomes 0",
+            "Subtract the row's maximum first: then one term is exp(0) = 1.",
+        )
+    if finite.size and finite.min() < -700 and not overflowed:
+        return (
+            f"exp({finite.min():g}) underflows to 0, and what depends on it is lost",
+            "Stay with logarithms: do not pass through a probability that is 0.",
+        )
+    return (
+        "an intermediate result leaves the range of floating point",
+        "Print the intermediate results on this input; the first inf, 0 or NaN is the cause.",
+    )
+
+
+def _far_apart(x: Any) -> bool:
+    """Whether one row lies so far below another that its exponentials vanish beside it."""
+    if x is None or x.ndim < 2 or x.size == 0:
+        return False
+    tops = x.max(axis=-1)
+    return bool(np.ptp(tops[np.isfinite(tops)]) > 700) if np.isfinite(tops).any() else False
 
 
 def _has_ties(probe: Probe) -> bool:
@@ -563,7 +662,6 @@ PLACES: tuple[tuple[str, Callable[[Probe], bool]], ...] = (
      and probe.arguments[0].dtype.kind in "iu"),
     ("the input is float16", _some(lambda a: a.dtype == np.float16)),
     ("the input is float32", _some(lambda a: a.dtype == np.float32)),
-    ("the input is read-only", _some(lambda a: not a.flags.writeable)),
     ("the input is a single number, shape ()", _some(lambda a: a.ndim == 0)),
     ("the input is one row, 1-D", _some(lambda a: a.ndim == 1 and a.dtype.kind == "f")),
     ("the input is a 3-D stack", _some(lambda a: a.ndim > 2)),
@@ -602,11 +700,15 @@ def _misshapen(exercise: Exercise, findings: Findings) -> Diagnosis | None:
     shapes = [failure for failure in findings.failures if failure.kind == "shape"]
     if 2 * len(shapes) < len(findings.failures):
         return None
-    failure = smallest(Findings(failures=shapes))
-    return Diagnosis(
-        f"The result has the wrong shape: {failure.reason}.",
-        "Print the shape after each line: which line adds or loses an axis?",
-    )
+    failure = smallest(findings)
+    wanted = failure.expected.value
+    if isinstance(wanted, tuple) and failure.reason.endswith(f"instead of {len(wanted)}"):
+        look = f"Return exactly {len(wanted)} results, with a comma between them: `return a, b`."
+        return Diagnosis("", look)
+    if failure.kind == "type":
+        return Diagnosis("", _what_to_return(exercise))
+    words = "" if failure.kind == "shape" else "On most inputs the shape is wrong."
+    return Diagnosis(words, "Print the shape after each line: which line adds or loses an axis?")
 
 
 def _few_digits(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
@@ -616,8 +718,8 @@ def _few_digits(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
         mine, expected = as_numbers(case.mine.value), as_numbers(case.expected.value)
         if mine.shape != expected.shape or not np.isfinite(mine).all():
             return None
-        scale = np.maximum(np.abs(expected), 1e-300)
-        worst = max(worst, float(np.max(np.abs(mine - expected) / scale, initial=0.0)))
+        scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
+        worst = max(worst, float(np.max(np.abs(mine - expected), initial=0.0)) / scale)
     if not 0 < worst < 1e-3:
         return None
     return Diagnosis(
@@ -629,12 +731,53 @@ def _few_digits(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
 def first_difference(exercise: Exercise, findings: Findings) -> Diagnosis:
     """Fall back on the first differing element of the smallest failing probe."""
     failure = smallest(findings)
-    if failure.where is None or not is_real(failure.outcome.value):
-        return Diagnosis("", f"Follow this input through your code; hint({exercise.id!r}) helps.")
-    mine = as_numbers(failure.outcome.value)[failure.where]
-    wanted = np.asarray(failure.expected.value)[failure.where]
-    place = f"at index {', '.join(map(str, failure.where))}" if failure.where else "here"
-    return Diagnosis(
-        f"The first difference is {place}: yours is {mine:.6g}, expected {wanted:.6g}.",
-        f"Compute this entry by hand; hint({exercise.id!r}) helps.",
+    mine, wanted = failure.outcome.value, failure.expected.value
+    hint = f"hint({exercise.id!r}) helps."
+    if isinstance(wanted, frozenset) and failure.kind == "value":
+        return Diagnosis(_elements(exercise, frozenset(as_list(mine)), wanted), hint)
+    words = None
+    if failure.outcome.error is None and failure.kind == "value":
+        words = _first(exercise, failure.probe, mine, wanted)
+    if words is None:
+        look = hint if exercise.value else f"Follow this input through your code; {hint}"
+        return Diagnosis("", look)
+    look = hint if exercise.value else f"Compute this entry by hand; {hint}"
+    return Diagnosis(f"The first difference is {words}.", look)
+
+
+def _first(exercise: Exercise, probe: Probe, mine: Any, wanted: Any) -> str | None:
+    """Return "at index 0: yours is 1, expected 2" for the first difference within two values."""
+    if isinstance(wanted, dict | tuple) and not isinstance(mine, str):
+        keys = wanted if isinstance(wanted, dict) else range(len(wanted))
+        for key in keys:
+            if difference(exercise, probe, mine[key], wanted[key]) is None:
+                continue
+            words = _first(exercise, probe, mine[key], wanted[key])
+            if words is None or isinstance(wanted, dict):
+                return words and words.replace("here", f"at {key!r}", 1)
+            return f"in result {key + 1}, {words}"
+        return None
+    problem = difference(exercise, probe, mine, wanted)
+    if problem is None or problem[2] is None or not is_real(mine):
+        return None
+    where = problem[2]
+    yours, expected = as_numbers(mine)[where], np.asarray(wanted)[where]
+    place = f"at index {', '.join(map(str, where))}" if where else "here"
+    for digits in (6, 9, 12, 17):
+        texts = f"{yours:.{digits}g}", f"{expected:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return f"{place}: yours is {texts[0]}, expected {texts[1]}"
+
+
+def _elements(exercise: Exercise, mine: frozenset[Any], wanted: frozenset[Any]) -> str:
+    """Say what is wrong about a set: names that nobody knows, elements too many or too few."""
+    known = wanted.union(*(function() for _, function in members(exercise)))
+    unknown, extra, missing = (
+        ", ".join(sorted(map(repr, part)))
+        for part in (mine - known, (mine & known) - wanted, wanted - mine)
     )
+    if unknown:
+        return f"No such name is in the task: {unknown}."
+    lines = [f"Missing: {missing}."] * bool(missing) + [f"Too many: {extra}."] * bool(extra)
+    return " ".join(lines)

@@ -8,7 +8,7 @@ import numpy as np
 
 from helpers.exercises import answers
 from helpers.exercises.cases import Diagnosis, smallest
-from helpers.exercises.checking import Failure, Findings, Unusable, as_numbers, error_names
+from helpers.exercises.checking import Failure, Findings, Unusable, error_names
 from helpers.exercises.declaration import Exercise, Probe
 from helpers.exercises.guard import TimeLimit
 from helpers.exercises.verdict import SCORES, Verdict
@@ -146,7 +146,8 @@ def _headline(exercise: Exercise, findings: Findings, failure: Failure) -> str:
     note = f" ({failure.probe.note})" if failure.probe.note else ""
     reason = failure.reason if len(failure.reason) < 200 else failure.reason[:199] + "…"
     if findings.status == "error":
-        return f"Your code stops with {reason}{note}."
+        count = f"{len(findings.failures)} of {len(exercise.probes)} probes"
+        return f"Your code stops on {count}. The smallest{note}: {reason}."
     if findings.status == "unstable":
         return f"Unstable: right on ordinary inputs, not on extreme ones. Here{note}: {reason}."
     if exercise.value:
@@ -166,6 +167,10 @@ def _error_look(error: BaseException | None) -> str:
         return "The input may have any number of dimensions: axis=-1 is always the last."
     if "read-only" in said or "Cannot cast ufunc" in said:
         return "That line writes into its argument: make a new array instead."
+    if "math domain error" in said:
+        return "math.log(0) is an error where np.log(0) is -inf: which one do you need here?"
+    if "must have different signs" in said:
+        return "The root lies outside the two ends that you gave: move them apart."
     if isinstance(error, RecursionError):
         return "The function calls itself without end: where should it stop?"
     if isinstance(error, MemoryError):
@@ -231,12 +236,14 @@ def shown(value: Any, digits: int = 6, *, dtype: bool = False) -> str:
         return f"np.{value.__name__}" if issubclass(value, np.generic) else value.__name__
     if callable(value):
         return getattr(value, "__name__", "a function")
-    if isinstance(value, tuple) and not isinstance(as_numbers(value), np.ndarray):
+    if isinstance(value, tuple):
         return f"({', '.join(shown(part, digits) for part in value)})"
     if isinstance(value, dict):
         pairs = (f"{key!r}: {shown(part, digits)}" for key, part in value.items())
         return _short(f"{{{', '.join(pairs)}}}")
     if isinstance(value, frozenset):
+        if not value:
+            return "set()"
         return _short(f"{{{', '.join(sorted(map(repr, value)))}}}")
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind != "O":
         text = _array_text(np.asarray(value), digits)
