@@ -138,6 +138,26 @@ def first_sum_for_all(w):
 
 
 @normalise.mistake(
+    "You wrote the results into w, row by row: the caller finds other numbers in it afterwards, "
+    "and an array of integers cuts every share off to 0. Make a new array.",
+)
+def writes_into_the_rows(w):
+    for i in range(len(w)):
+        w[i] = w[i] / w[i].sum()
+    return w
+
+
+@normalise.mistake(
+    "Integer weights came back truncated: a buffer made by `zeros_like(w)` or `empty_like(w)` has "
+    "the integer type of w and cuts 0.7 off to 0. Give it `dtype=float`, or do without a buffer."
+)
+def integer_buffer(w):
+    result = np.zeros_like(w)
+    result[...] = w / w.sum(axis=1, keepdims=True)
+    return result
+
+
+@normalise.mistake(
     "You stretched each row from 0 to 1 by its minimum and maximum: that is another normalisation. "
     "Here each row has to sum to 1."
 )
@@ -239,6 +259,39 @@ def exp_only_in_the_numerator(x):
 )
 def no_exp(x):
     return x / x.sum(axis=-1, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "These are the weights exp(x); they do not sum to 1 yet. Divide each row by its sum."
+)
+def weights_only(x):
+    return np.exp(x)
+
+
+@softmax_textbook.mistake(
+    "The exponential comes too late: you took exp of the sum, and a sum of exponentials is asked. "
+    "Take np.exp(x) first, then sum."
+)
+def exp_of_the_sum(x):
+    return np.exp(x) / np.exp(x.sum(axis=-1, keepdims=True))
+
+
+@softmax_textbook.mistake(
+    "You rounded the result: the probabilities lose digits, and no longer sum to 1. Round only "
+    "what you print.",
+    decimals=(2, 3, 4, 5, 6),
+)
+def rounds(x, *, decimals):
+    e = np.exp(x)
+    return (e / e.sum(axis=-1, keepdims=True)).round(decimals)
+
+
+@softmax_textbook.mistake(
+    "You loop over the first axis: that suits a batch, but one row alone falls apart into single "
+    "logits, and a stack into whole batches. `axis=-1` needs no loop."
+)
+def loops_over_the_first_axis(x):
+    return np.array([np.exp(row) / np.exp(row).sum() for row in x])
 
 
 @softmax_textbook.mistake(
@@ -640,6 +693,15 @@ def the_other_class(t):
 def softmax_over_the_entries(t, *, axis):
     e = np.exp(t)
     return e / e.sum(axis=axis, keepdims=True)
+
+
+@sigmoid_via_softmax.mistake(
+    "You stacked t upon a row of zeros, which is right, and then took the softmax along the last "
+    "axis: there the entries of t compete with each other. The two classes lie along axis 0.",
+)
+def stacks_and_takes_the_last_axis(t):
+    e = np.exp(np.stack([t, np.zeros_like(t)]))
+    return (e / e.sum(axis=-1, keepdims=True))[0]
 
 
 @sigmoid_via_softmax.mistake(

@@ -212,8 +212,8 @@ def _last_finite_exactly(dtype):
 def last_finite(dtype):
     """Return the largest value of a floating-point format whose exp is finite.
 
-    dtype is np.float16, np.float32 or np.float64. The exp is meant rounded to that same format,
-    and the answer must be a number of the format: it is compared by value, to the last digit.
+    dtype is np.float16, np.float32 or np.float64. Take exp as rounded to that same format. The
+    answer must be a number of the format: it is compared by value, to the last digit.
     """
     x = np.log(np.finfo(dtype).max)  # in the format, so perhaps rounded past the edge
     with np.errstate(over="ignore"):
