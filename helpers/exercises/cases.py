@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from helpers.exercises.checking import (
-    ARITHMETIC,
     Failure,
     Findings,
     Outcome,
@@ -18,6 +17,7 @@ from helpers.exercises.checking import (
     closeness,
     difference,
     expected_outcomes,
+    is_arithmetic,
     run,
 )
 from helpers.exercises.declaration import Exercise, Mistake, Probe
@@ -86,10 +86,12 @@ def agree(
     if mine.error is None and theirs.error is None:
         return same_values(exercise, probe, mine.value, theirs.value)
     if mine.error is not None and theirs.error is not None:
-        return _same_errors(mine.error, theirs.error)
+        both = (mine.error, theirs.error)
+        wanted = probe.raises is not None and all(isinstance(e, probe.raises) for e in both)
+        return wanted or _same_errors(mine.error, theirs.error)
     error = mine.error or theirs.error
     value = theirs.value if mine.error is not None else mine.value
-    return isinstance(error, ARITHMETIC) and is_real(value) and not np.isfinite(value).all()
+    return is_arithmetic(error) and is_real(value) and not np.isfinite(value).all()
 
 
 def _same_errors(mine: BaseException, theirs: BaseException) -> bool:

@@ -22,6 +22,13 @@ ARITHMETIC = (OverflowError, ZeroDivisionError, FloatingPointError)
 Call = Callable[[Callable[..., Any], tuple[Any, ...]], Any]
 
 
+def is_arithmetic(error: BaseException | None) -> bool:
+    """Whether an exception says what an inf or NaN says in NumPy; math.log(0) raises such a one."""
+    said = str(error)
+    domain = "math domain error" in said or "expected a positive input" in said
+    return isinstance(error, ARITHMETIC) or (isinstance(error, ValueError) and domain)
+
+
 class Unusable(Exception):  # noqa: N818
     """A result that cannot be compared; the message says what came back."""
 
@@ -50,7 +57,7 @@ class Failure:
     @property
     def raised(self) -> bool:
         """Whether it is an exception, one that arithmetic in NumPy would not have been."""
-        arithmetic = isinstance(self.outcome.error, ARITHMETIC) and self.probe.extreme
+        arithmetic = is_arithmetic(self.outcome.error) and self.probe.extreme
         return self.kind == "error" and not arithmetic
 
 

@@ -6,7 +6,6 @@ only misleads.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -129,19 +128,25 @@ def _promising(
     mine = np.concatenate([_flat(case, case.mine) for case in known])
     expected = np.concatenate([_flat(case, case.expected) for case in known])
     everyone = list(members(exercise))
-    values = [
-        np.concatenate([_flat(case, member_outcome(exercise, f, case.index)) for case in known])
-        for _, f in everyone
-    ]
-    for i, j in itertools.combinations(range(len(everyone)), 2):
-        if everyone[i][0] is everyone[j][0]:
-            continue
+    values = np.array(
+        [
+            np.concatenate([_flat(case, member_outcome(exercise, f, case.index)) for case in known])
+            for _, f in everyone
+        ]
+    )
+    finite = np.isfinite(values)
+    for i, one in enumerate(everyone):
         for combine in (_multiplied, _added):
             with np.errstate(all="ignore"):
-                together = combine(values[i], values[j], expected)
+                together = combine(values[i], values[i + 1 :], expected)
+                blank = ~np.isfinite(together) & finite[i] & finite[i + 1 :]
+                together = np.where(blank, values[i], together)
                 far = np.abs(together - mine) > 1e-6 * (np.abs(mine) + np.abs(values[i]))
-            if not far.any():
-                yield everyone[i], everyone[j], combine
+            far |= np.isfinite(together) != np.isfinite(mine)
+            for j in np.flatnonzero(~far.any(axis=1)):
+                other = everyone[i + 1 + int(j)]
+                if one[0] is not other[0]:
+                    yield one, other, combine
 
 
 def _flat(case: Case, outcome: Outcome) -> Any:
@@ -188,7 +193,7 @@ def _combines(
         with np.errstate(all="ignore"):
             together = np.asarray(combine(p.astype(float), q.astype(float), e))
         together = np.where(np.isfinite(p) & np.isfinite(q), together, np.nan)
-        blank = np.isnan(together) & np.isfinite(p) & np.isfinite(q)
+        blank = ~np.isfinite(together) & np.isfinite(p) & np.isfinite(q)
         together = np.where(blank, p, together)
         if not same_values(exercise, case.probe, as_numbers(case.mine.value), together):
             return False
