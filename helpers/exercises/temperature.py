@@ -166,7 +166,7 @@ def not_renormalised(x, tau, *, way, checked):
 
 
 @softmax_temperature.mistake(
-    "τ changes nothing in your result: this is the plain softmax of x. Divide the logits by τ.",
+    "Your result does not depend on τ: this is the plain softmax of x. Divide the logits by τ.",
     checked=(True, False),
 )
 def ignores_tau(x, tau, *, checked):
@@ -175,12 +175,19 @@ def ignores_tau(x, tau, *, checked):
 
 
 @softmax_temperature.mistake(
-    "x / τ overflows before anything is subtracted, and inf - inf is NaN. Subtract the row's "
-    "maximum first, then divide: the gaps can only run off to -inf, where exp is 0.",
-    checked=(True, False),
+    "The division x / τ overflows before anything is subtracted, and inf - inf is NaN. Subtract "
+    "the row's maximum first, then divide: the gaps can only run off to -inf, where exp is 0."
 )
-def divides_before_the_shift(x, tau, *, checked):
-    _refuse(tau, checked)
+def divides_before_the_shift(x, tau):
+    _refuse(tau)
+    return _softmax(x / tau)
+
+
+@softmax_temperature.mistake(
+    "Two things are missing: a ValueError unless τ > 0, and the shift before the division. For a "
+    "tiny τ the quotient x / τ overflows; the gaps x - max x can only run off to -inf."
+)
+def divides_first_by_any_tau(x, tau):
     return _softmax(x / tau)
 
 
@@ -196,7 +203,7 @@ def unshifted(x, tau, *, checked):
 
 
 @softmax_temperature.mistake(
-    "p to the power 1/τ, renormalised, is right on paper. But a probability that underflowed to 0 "
+    "The power p^(1/τ), renormalised, is right on paper. But a probability that underflowed to 0 "
     "stays 0 at any τ, and a small τ turns all of them into 0. Work with the logits.",
     checked=(True, False),
 )
@@ -207,17 +214,15 @@ def root_of_the_probabilities(x, tau, *, checked):
 
 
 @softmax_temperature.mistake(
-    "τ ≤ 0 came through. A negative τ silently turns the order of the classes round, and τ = 0 is "
-    "0/0 at the maximum. Raise ValueError unless τ > 0.",
-    way=("nothing", "zero", "one-hot", "assert"),
+    "A temperature τ ≤ 0 came through. A negative one silently turns the order of the classes "
+    "round, and τ = 0 is 0/0 at the maximum. Raise ValueError unless τ > 0.",
+    way=("nothing", "zero", "one-hot"),
 )
 def accepts_tau_not_positive(x, tau, *, way):
     if way in {"zero", "one-hot"} and tau < 0:
         raise ValueError("negative temperature")
     if way == "one-hot" and tau == 0:
         return np.eye(np.shape(x)[-1])[np.argmax(x, axis=-1)]
-    if way == "assert":
-        assert tau > 0
     return _softmax((x - np.max(x, axis=-1, keepdims=True)) / tau)
 
 
@@ -243,8 +248,8 @@ def global_maximum(x, tau):
 
 
 @softmax_temperature.mistake(
-    "τ was kept away from 0, by a floor or a small number added to it. That changes the result for "
-    "every smaller τ, and it is not needed: shift first, and a tiny τ does no harm.",
+    "The temperature was kept away from 0, by a floor or a small number added to it. That changes "
+    "the result for small τ, and it is not needed: shift first, and a tiny τ does no harm.",
     way=("floor", "added"),
     epsilon=(1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12),
 )
@@ -429,9 +434,9 @@ def _entropy_at(x, tau):
 
 
 def _entropy_reached(tau, x, h):
-    """Return the entropy at the temperature that came back; NaN for one that is none."""
+    """Return, by name, the entropy at the temperature that came back; NaN for one that is none."""
     tau = float(tau)
-    return float(_entropy_at(x, tau)) if tau > 0 else math.nan
+    return {"the entropy reached": float(_entropy_at(x, tau)) if tau > 0 else math.nan}
 
 
 def _bisected(x, h, low, high):
@@ -685,7 +690,7 @@ def _exact_fit_temperature(logits, labels):
             np.array([0, 1, 1, 2]),
             note="integers",
         ),
-        ordinary(_read_only(3.0 * FITTED_SQUARE), _read_only([0, 1, 1]), note="read-only, times 3"),
+        ordinary(_read_only(3.0 * FITTED_SQUARE), _read_only([0, 1, 1]), note="logits times 3"),
         ordinary(OVERCONFIDENT.astype(np.float32), OVERCONFIDENT_LABELS, note="float32"),
         extreme(
             OVERCONFIDENT + 1000.0 * np.array([[1.0], [-1], [0], [1], [-1], [1], [0]]),
@@ -801,6 +806,42 @@ def matches_confidence_to_accuracy(logits, labels):
     return math.exp(middle)
 
 
+@fit_temperature.mistake(
+    "Your result is NaN: a search without bounds has stepped to τ = 0 or below. Give it bounds, "
+    "or search over log τ, which may be any number."
+)
+def search_without_bounds(logits, labels):
+    from scipy.optimize import minimize_scalar
+
+    return minimize_scalar(lambda tau: _mean_loss(logits, labels, tau)).x
+
+
+@fit_temperature.mistake(
+    "You took the best of a list of candidates, and its steps are wider than the 1e-3 asked. "
+    "Search on between the two neighbours, or let minimize_scalar do it.",
+    candidates=(
+        (np.linspace, 0.05, 20, 200),
+        (np.linspace, 0.05, 20, 400),
+        (np.linspace, 0.05, 20, 500),
+        (np.linspace, 0.05, 20, 1000),
+        (np.linspace, 0.05, 20, 2000),
+        (np.arange, 0.05, 20, 0.1),
+        (np.arange, 0.05, 20, 0.05),
+        (np.arange, 0.05, 20, 0.01),
+        (np.geomspace, 0.05, 20, 100),
+        (np.geomspace, 0.05, 20, 200),
+        (np.geomspace, 0.05, 20, 500),
+        (np.geomspace, 0.05, 20, 1000),
+        (np.logspace, -1, 1, 100),
+    ),
+)
+def best_of_a_list(logits, labels, *, candidates):
+    listed, *numbers = candidates
+    taus = listed(*numbers)
+    log_p = _log_softmax(np.asarray(logits, dtype=float) / taus[:, None, None])
+    return taus[np.argmax(np.sum(log_p[:, np.arange(len(labels)), labels], axis=1))]
+
+
 # --- 8.5 -------------------------------------------------------------------------------------
 
 STUDENT = np.array([[1.0, 0.5, -1.0], [0.0, 2.0, 1.0]])
@@ -823,9 +864,9 @@ def _exact_distillation_loss(student, teacher, tau):
     return float(float(tau) ** 2 * total / len(student))
 
 
-def _divergence(log_p, log_q):
-    """Return KL(p ‖ q) of each row from log-probabilities."""
-    return np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
+def _divergence(log_q, log_p):
+    """Return KL(q ‖ p) of each row from log-probabilities."""
+    return np.sum(np.exp(log_q) * (log_q - log_p), axis=-1)
 
 
 def _pair(student, teacher, tau):
@@ -872,7 +913,7 @@ def distillation_loss(student, teacher, tau):
 
     student, teacher : float arrays of logits, shape (N, n). tau : float > 0.
     teacher_tau = softmax(teacher / tau), and student_tau alike; the mean is over the N rows.
-    KL(p || q) = sum of p * (log p - log q) over the classes. Returns a scalar, finite for
+    KL(q || p) = sum of q * (log q - log p) over the classes. Returns a scalar, finite for
     finite logits.
     """
 
@@ -880,21 +921,21 @@ def distillation_loss(student, teacher, tau):
         z = x - np.max(x, axis=-1, keepdims=True)
         return z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
 
-    log_p, log_q = log_softmax(teacher / tau), log_softmax(student / tau)
-    return tau**2 * np.mean(np.sum(np.exp(log_p) * (log_p - log_q), axis=-1))
+    log_q, log_p = log_softmax(teacher / tau), log_softmax(student / tau)
+    return tau**2 * np.mean(np.sum(np.exp(log_q) * (log_q - log_p), axis=-1))
 
 
 distillation_loss.hints(
     "Two log-softmaxes at the same τ, one KL per row, one mean, one factor. Which of the two is "
     "the weight in the sum? The one the student has to follow: the teacher.",
-    "Stay with logs: log_p = log_softmax(teacher / τ) and log_q = log_softmax(student / τ). A "
+    "Stay with logs: log_q = log_softmax(teacher / τ) and log_p = log_softmax(student / τ). A "
     "difference of logs stays finite where a ratio of probabilities is 0/0.",
-    "tau**2 * np.mean(np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)): sum over the classes, "
+    "tau**2 * np.mean(np.sum(np.exp(log_q) * (log_q - log_p), axis=-1)): sum over the classes, "
     "mean over the rows.",
 )
 distillation_loss.reasoning(
-    "The gradient with respect to a student logit is τ² · (q_τ - p_τ)/τ per row: one 1/τ from the "
-    "chain rule, and q_τ - p_τ itself shrinks like 1/τ, since both tend to the uniform "
+    "The gradient with respect to a student logit is τ² · (p_τ - q_τ)/τ per row: one 1/τ from the "
+    "chain rule, and p_τ - q_τ itself shrinks like 1/τ, since both tend to the uniform "
     "distribution. The factor τ² cancels both, so that τ can be changed without changing the size "
     "of the gradient beside the loss of the labels."
 )
@@ -909,7 +950,7 @@ def no_tau_squared(student, teacher, tau):
 
 
 @distillation_loss.mistake(
-    "The factor is τ, not τ²: one 1/τ comes from the chain rule, a second one from q - p, which "
+    "The factor is τ, not τ²: one 1/τ comes from the chain rule, a second one from p - q, which "
     "shrinks as τ grows."
 )
 def tau_once(student, teacher, tau):
@@ -925,11 +966,11 @@ def divides_by_tau_squared(student, teacher, tau):
 
 @distillation_loss.mistake(
     "The KL is the wrong way round: the weights have to be the teacher's, "
-    "Σ p_teacher (log p_teacher - log p_student)."
+    "Σ q (log q - log p) with q the teacher and p the student."
 )
 def reversed_divergence(student, teacher, tau):
-    log_p, log_q = _pair(student, teacher, tau)
-    return tau**2 * np.mean(_divergence(log_q, log_p))
+    log_q, log_p = _pair(student, teacher, tau)
+    return tau**2 * np.mean(_divergence(log_p, log_q))
 
 
 @distillation_loss.mistake(
@@ -939,8 +980,8 @@ def reversed_divergence(student, teacher, tau):
 )
 def tau_on_one_side(student, teacher, tau, *, side):
     hot, cold = _pair(student, teacher, tau), _pair(student, teacher, 1.0)
-    log_p, log_q = (hot[0], cold[1]) if side == "teacher" else (cold[0], hot[1])
-    return tau**2 * np.mean(_divergence(log_p, log_q))
+    log_q, log_p = (hot[0], cold[1]) if side == "teacher" else (cold[0], hot[1])
+    return tau**2 * np.mean(_divergence(log_q, log_p))
 
 
 @distillation_loss.mistake(
@@ -960,11 +1001,11 @@ def summed_over_the_rows(student, teacher, tau):
 
 @distillation_loss.mistake(
     "This is the cross-entropy: the teacher's entropy is not subtracted, so a perfect student "
-    "still has a loss. KL = Σ p (log p - log q)."
+    "still has a loss. KL = Σ q (log q - log p)."
 )
 def cross_entropy_instead(student, teacher, tau):
-    log_p, log_q = _pair(student, teacher, tau)
-    return -(tau**2) * np.mean(np.sum(np.exp(log_p) * log_q, axis=-1))
+    log_q, log_p = _pair(student, teacher, tau)
+    return -(tau**2) * np.mean(np.sum(np.exp(log_q) * log_p, axis=-1))
 
 
 @distillation_loss.mistake(
@@ -980,28 +1021,28 @@ def multiplies_the_logits(student, teacher, tau):
     way=("logs", "ratio", "relative entropy"),
 )
 def through_probabilities(student, teacher, tau, *, way):
-    p, q = _softmax(np.asarray(teacher) / tau), _softmax(np.asarray(student) / tau)
+    q, p = _softmax(np.asarray(teacher) / tau), _softmax(np.asarray(student) / tau)
     if way == "logs":
-        return tau**2 * np.mean(np.sum(p * (np.log(p) - np.log(q)), axis=-1))
-    ratio = np.where(p > 0, p, 1.0) / q if way == "relative entropy" else p / q
+        return tau**2 * np.mean(np.sum(q * (np.log(q) - np.log(p)), axis=-1))
+    ratio = np.where(q > 0, q, 1.0) / p if way == "relative entropy" else q / p
     terms = (
-        np.where(p > 0, p * np.log(ratio), 0.0) if way == "relative entropy" else p * np.log(ratio)
+        np.where(q > 0, q * np.log(ratio), 0.0) if way == "relative entropy" else q * np.log(ratio)
     )
     return tau**2 * np.mean(np.sum(terms, axis=-1))
 
 
 @distillation_loss.mistake(
     "Probabilities were given where kl_div wants the student's log-probabilities: "
-    "F.kl_div(log q, p), not F.kl_div(q, p)."
+    "F.kl_div(log p, q), not F.kl_div(p, q)."
 )
 def probabilities_given_to_kl_div(student, teacher, tau):
-    log_p, log_q = _pair(student, teacher, tau)
-    return tau**2 * np.mean(_divergence(log_p, np.exp(log_q)))
+    log_q, log_p = _pair(student, teacher, tau)
+    return tau**2 * np.mean(_divergence(log_q, np.exp(log_p)))
 
 
 @distillation_loss.mistake(
     "Your softmax runs over the batch, axis 0. The classes lie along the last axis."
 )
 def softmax_over_the_batch(student, teacher, tau):
-    log_p, log_q = _pair(np.transpose(student), np.transpose(teacher), tau)
-    return tau**2 * np.mean(_divergence(log_p.T, log_q.T))
+    log_q, log_p = _pair(np.transpose(student), np.transpose(teacher), tau)
+    return tau**2 * np.mean(_divergence(log_q.T, log_p.T))
