@@ -127,7 +127,7 @@ posterior.reasoning(
 
 
 @posterior.mistake(
-    "the prior itself was added to the logits, not its log: π lies between 0 and 1, so no class's "
+    "The prior itself was added to the logits, not its log: π lies between 0 and 1, so no class's "
     "odds can change by more than a factor e, and a class of prior 0 stays possible. Add log π."
 )
 def adds_the_prior(logits, prior):
@@ -135,7 +135,7 @@ def adds_the_prior(logits, prior):
 
 
 @posterior.mistake(
-    "the logits were multiplied by the prior: that is a temperature for each class. It pulls "
+    "The logits were multiplied by the prior: that is a temperature for each class. It pulls "
     "positive and negative logits alike towards 0, and a shift of the logits changes the answer."
 )
 def multiplies_the_logits(logits, prior):
@@ -143,7 +143,7 @@ def multiplies_the_logits(logits, prior):
 
 
 @posterior.mistake(
-    "the probabilities were multiplied by the prior and not renormalised: the rows no longer sum "
+    "The probabilities were multiplied by the prior and not renormalised: the rows no longer sum "
     "to 1. Bayes divides by the sum."
 )
 def not_renormalised(logits, prior):
@@ -151,7 +151,7 @@ def not_renormalised(logits, prior):
 
 
 @posterior.mistake(
-    "a small number was added to the prior inside the log: an impossible class becomes possible, "
+    "A small number was added to the prior inside the log: an impossible class becomes possible, "
     "and a rare one less rare. log 0 = -inf is exactly what is meant.",
     epsilon=EPSILONS,
 )
@@ -160,7 +160,7 @@ def epsilon_in_the_log(logits, prior, *, epsilon):
 
 
 @posterior.mistake(
-    "the prior was clipped from below before the log: an impossible class becomes possible. "
+    "The prior was clipped from below before the log: an impossible class becomes possible. "
     "log 0 = -inf is exactly what is meant.",
     epsilon=EPSILONS[:-1],
 )
@@ -169,9 +169,9 @@ def clipped_prior(logits, prior, *, epsilon):
 
 
 @posterior.mistake(
-    "softmax first, prior afterwards: right for moderate logits, but where an impossible class "
-    "lies 800 above the others, these have already underflowed to 0, and 0/0 is NaN. Add log π "
-    "before the shift."
+    "The prior comes after the shift (softmax first, say): right for moderate logits, but where an "
+    "impossible class lies 800 above the others, these have already underflowed to 0, and 0/0 is "
+    "NaN. Add log π first, then take the maximum."
 )
 def prior_after_the_softmax(logits, prior):
     joint = _softmax(logits) * prior
@@ -179,8 +179,8 @@ def prior_after_the_softmax(logits, prior):
 
 
 @posterior.mistake(
-    "exp(logits) was taken unshifted: it overflows from 709.8 on and is 0 below -745. Add log π to "
-    "the logits, and subtract each row's maximum."
+    "The exp was taken of unshifted logits: it overflows from 709.8 on and is 0 below -745. Add "
+    "log π to the logits, and subtract each row's maximum."
 )
 def unshifted(logits, prior):
     joint = np.exp(logits) * prior
@@ -188,7 +188,7 @@ def unshifted(logits, prior):
 
 
 @posterior.mistake(
-    "log π was subtracted: that divides by the prior, and favours the rare classes. "
+    "Log π was subtracted: that divides by the prior, and favours the rare classes. "
     "Bayes multiplies."
 )
 def divides_by_the_prior(logits, prior):
@@ -196,7 +196,7 @@ def divides_by_the_prior(logits, prior):
 
 
 @posterior.mistake(
-    "the logarithm has another base than exp: log2 or log10 of the prior scales its weight. "
+    "The logarithm has another base than exp: log2 or log10 of the prior scales its weight. "
     "Use np.log.",
     log=(np.log2, np.log10),
 )
@@ -206,7 +206,7 @@ def another_base(logits, prior, *, log):
 
 
 @posterior.mistake(
-    "a prior of 0 was given the log 0, which is the log of a prior of 1: the impossible class "
+    "A prior of 0 was given the log 0, which is the log of a prior of 1: the impossible class "
     "comes out as the most welcome one. It is -inf."
 )
 def zero_prior_as_one(logits, prior):
@@ -214,7 +214,7 @@ def zero_prior_as_one(logits, prior):
 
 
 @posterior.mistake(
-    "the normalisation runs over another axis, or over the whole array: each row is one "
+    "The normalisation runs over another axis, or over the whole array: each row is one "
     "distribution. Use axis=-1, keepdims=True.",
     axis=(0, None),
 )
@@ -222,18 +222,18 @@ def over_another_axis(logits, prior, *, axis):
     return _softmax(logits + _quiet_log(prior), axis=axis)
 
 
-@posterior.mistake("the prior plays no part: that is the plain softmax. Add log π to the logits.")
+@posterior.mistake("The prior plays no part: that is the plain softmax. Add log π to the logits.")
 def ignores_the_prior(logits, prior):
     return _softmax(logits)
 
 
-@posterior.mistake("the likelihood plays no part: that is the prior in every row.")
+@posterior.mistake("The likelihood plays no part: that is the prior in every row.")
 def ignores_the_logits(logits, prior):
     return np.broadcast_to(prior, np.shape(logits))
 
 
 @posterior.mistake(
-    "the log-prior was added to probabilities: it belongs to the logits, before the softmax, "
+    "The log-prior was added to probabilities: it belongs to the logits, before the softmax, "
     "where sums of logs are products."
 )
 def log_prior_on_probabilities(logits, prior):
@@ -241,14 +241,14 @@ def log_prior_on_probabilities(logits, prior):
 
 
 @posterior.mistake(
-    "these are the right logits, not yet probabilities: one softmax over the last axis is missing."
+    "These are the right logits, not yet probabilities: one softmax over the last axis is missing."
 )
 def softmax_missing(logits, prior):
     return logits + _quiet_log(prior)
 
 
 @posterior.mistake(
-    "the right numbers, and the caller's logits are gone: logits += … works in place. "
+    "The right numbers, and the caller's logits are gone: logits += … works in place. "
     "Write x = logits + np.log(prior)."
 )
 def in_place(logits, prior):
@@ -358,14 +358,14 @@ shift_prior.reasoning(
 
 
 @shift_prior.mistake(
-    "old and new are exchanged: the old prior has to go (subtract its log), the new one to come."
+    "Old and new are exchanged: the old prior has to go (subtract its log), the new one to come."
 )
 def wrong_sign(logits, old, new):
     return logits + np.log(old) - np.log(new)
 
 
 @shift_prior.mistake(
-    "the new prior was added and the old one left in: it counts twice now, once learnt and once "
+    "The new prior was added and the old one left in: it counts twice now, once learnt and once "
     "added. Subtract log old as well."
 )
 def adds_only_the_new_prior(logits, old, new):
@@ -373,7 +373,7 @@ def adds_only_the_new_prior(logits, old, new):
 
 
 @shift_prior.mistake(
-    "the old prior was taken away and the new one never added: that is right only for a uniform "
+    "The old prior was taken away and the new one never added: that is right only for a uniform "
     "new prior. Add log new."
 )
 def removes_only_the_old_prior(logits, old, new):
@@ -381,7 +381,7 @@ def removes_only_the_old_prior(logits, old, new):
 
 
 @shift_prior.mistake(
-    "the ratio new / old was added, not its log. What multiplies probabilities adds its log to "
+    "The ratio new / old was added, not its log. What multiplies probabilities adds its log to "
     "the logits."
 )
 def ratio_without_the_log(logits, old, new):
@@ -389,7 +389,7 @@ def ratio_without_the_log(logits, old, new):
 
 
 @shift_prior.mistake(
-    "the logits were multiplied by the ratio: probabilities are multiplied, logits get its log "
+    "The logits were multiplied by the ratio: probabilities are multiplied, logits get its log "
     "added. A negative logit would even move the wrong way."
 )
 def multiplies_by_the_ratio(logits, old, new):
@@ -397,19 +397,19 @@ def multiplies_by_the_ratio(logits, old, new):
 
 
 @shift_prior.mistake(
-    "the difference of the priors was added: it has to be the difference of their logs."
+    "The difference of the priors was added: it has to be the difference of their logs."
 )
 def difference_without_logs(logits, old, new):
     return logits + (new - old)
 
 
-@shift_prior.mistake("both logs were added: the old prior has to be taken away, so subtract it.")
+@shift_prior.mistake("Both logs were added: the old prior has to be taken away, so subtract it.")
 def adds_both(logits, old, new):
     return logits + np.log(old) + np.log(new)
 
 
 @shift_prior.mistake(
-    "the logarithm has another base than softmax's exp: log2 or log10 scales the correction. "
+    "The logarithm has another base than softmax's exp: log2 or log10 scales the correction. "
     "Use np.log.",
     log=(np.log2, np.log10),
 )
@@ -418,7 +418,7 @@ def log_of_another_base(logits, old, new, *, log):
 
 
 @shift_prior.mistake(
-    "probabilities came back where logits are asked: leave the softmax out.",
+    "Probabilities came back where logits are asked: leave the softmax out.",
     normalised=(True, False),
 )
 def returns_probabilities(logits, old, new, *, normalised):
@@ -426,7 +426,7 @@ def returns_probabilities(logits, old, new, *, normalised):
 
 
 @shift_prior.mistake(
-    "the way leads through probabilities: one that underflows to 0 has the log -inf, and its logit "
+    "The way leads through probabilities: one that underflows to 0 has the log -inf, and its logit "
     "is lost. Stay with the logits and add logs."
 )
 def through_probabilities(logits, old, new):
@@ -435,7 +435,7 @@ def through_probabilities(logits, old, new):
 
 
 @shift_prior.mistake(
-    "a small number stands inside the logs: the priors are positive, and it moves the rare "
+    "A small number stands inside the logs: the priors are positive, and it moves the rare "
     "classes' logits. Leave it out.",
     epsilon=EPSILONS[:8],
 )
@@ -444,20 +444,20 @@ def epsilon_in_the_logs(logits, old, new, *, epsilon):
 
 
 @shift_prior.mistake(
-    "every class got the same number, or none: a constant cancels in softmax, so nothing has "
+    "Every class got the same number, or none: a constant cancels in softmax, so nothing has "
     "changed. Each class needs its own log(new / old)."
 )
 def one_number_for_all_classes(logits, old, new):
     return logits + np.sum(new * np.log(new / old))
 
 
-@shift_prior.mistake("the logits play no part: add the log of the ratio to them.")
+@shift_prior.mistake("The logits play no part: add the log of the ratio to them.")
 def logits_left_out(logits, old, new):
     return np.zeros(np.shape(logits)) + np.log(new / old)
 
 
 @shift_prior.mistake(
-    "the right numbers, and the caller's logits are changed: += works in place. "
+    "The right numbers, and the caller's logits are changed: += works in place. "
     "Return logits + np.log(new / old)."
 )
 def changes_the_logits(logits, old, new):
@@ -532,7 +532,7 @@ mix_prior.reasoning(
 
 
 @mix_prior.mistake(
-    "p kept its full weight: the rows sum to 1 + λ. What the prior gets, p has to give: "
+    "The full weight of p was kept: the rows sum to 1 + λ. What the prior gets, p has to give: "
     "weights 1 - λ and λ."
 )
 def p_keeps_its_weight(p, prior, lam):
@@ -540,7 +540,7 @@ def p_keeps_its_weight(p, prior, lam):
 
 
 @mix_prior.mistake(
-    "that is the mean of p and the prior, right at λ = ½ only: λ plays no part. "
+    "That is the mean of p and the prior, right at λ = ½ only: λ plays no part. "
     "Use the weights 1 - λ and λ."
 )
 def sum_renormalised(p, prior, lam):
@@ -548,28 +548,28 @@ def sum_renormalised(p, prior, lam):
     return w / np.sum(w, axis=-1, keepdims=True)
 
 
-@mix_prior.mistake("λ stands on the wrong side: it is the prior's weight, and p has 1 - λ.")
+@mix_prior.mistake("The weights are exchanged: λ is the prior's, and p has 1 - λ.")
 def lambda_on_the_wrong_side(p, prior, lam):
     return lam * p + (1 - lam) * prior
 
 
 @mix_prior.mistake(
-    "p + λπ was renormalised: the rows sum to 1, but the prior's weight is λ/(1 + λ), never more "
-    "than ½. Use the weights 1 - λ and λ."
+    "The sum p + λπ was renormalised: its rows sum to 1, but the prior has the weight λ/(1 + λ), "
+    "never more than ½. Use the weights 1 - λ and λ."
 )
 def weight_lambda_over_one_plus_lambda(p, prior, lam):
     return (p + lam * prior) / (1 + lam)
 
 
 @mix_prior.mistake(
-    "p was added to the prior as it is, and the sum left at 2: weights have to sum to 1."
+    "The prior was added to p as it is, and the sum left at 2: weights have to sum to 1."
 )
 def sum_of_both(p, prior, lam):
     return p + prior
 
 
 @mix_prior.mistake(
-    "that is the geometric mixture, p^(1-λ) π^λ renormalised, a mixture of logits: it leaves a "
+    "That is the geometric mixture, p^(1-λ) π^λ renormalised, a mixture of logits: it leaves a "
     "zero in p at zero. The task is the plain weighted mean."
 )
 def geometric_mixture(p, prior, lam):
@@ -577,20 +577,27 @@ def geometric_mixture(p, prior, lam):
     return w / np.sum(w, axis=-1, keepdims=True)
 
 
-@mix_prior.mistake("the prior's part is missing: the rows sum to 1 - λ. Add λ π.")
+@mix_prior.mistake(
+    "p came back as it was: the prior has no part in it. Use the weights 1 - λ and λ."
+)
+def p_unchanged(p, prior, lam):
+    return np.array(p)
+
+
+@mix_prior.mistake("The prior's part is missing: the rows sum to 1 - λ. Add λ π.")
 def prior_left_out(p, prior, lam):
     return (1 - lam) * p
 
 
 @mix_prior.mistake(
-    "the uniform distribution was mixed in, as in label smoothing: here it is the given prior."
+    "The uniform distribution was mixed in, as in label smoothing: here it is the given prior."
 )
 def mixes_in_the_uniform(p, prior, lam):
     return (1 - lam) * p + lam / np.shape(p)[-1]
 
 
 @mix_prior.mistake(
-    "a fixed weight was used: lam is an argument, so let it decide.",
+    "A fixed weight was used: lam is an argument, so let it decide.",
     weight=(0.01, 0.05, 0.1, 0.2, 0.9),
 )
 def fixed_weight(p, prior, lam, *, weight):
@@ -598,7 +605,7 @@ def fixed_weight(p, prior, lam, *, weight):
 
 
 @mix_prior.mistake(
-    "the prior was used as a column: it belongs to the classes, the last axis, and broadcasts "
+    "The prior was used as a column: it belongs to the classes, the last axis, and broadcasts "
     "there by itself. On a square batch the mistake is silent."
 )
 def prior_as_a_column(p, prior, lam):
@@ -606,21 +613,21 @@ def prior_as_a_column(p, prior, lam):
 
 
 @mix_prior.mistake(
-    "p and the prior were multiplied: that is Bayes' way of combining. A mixture adds."
+    "The prior and p were multiplied: that is Bayes' way of combining. A mixture adds."
 )
 def multiplies_p_and_prior(p, prior, lam):
     return ((1 - lam) * p) * (lam * prior)
 
 
 @mix_prior.mistake(
-    "there is a softmax too much: the mixture already sums to 1, and softmax flattens it."
+    "There is a softmax too much: the mixture already sums to 1, and softmax flattens it."
 )
 def softmax_on_top(p, prior, lam):
     return _softmax((1 - lam) * p + lam * prior)
 
 
 @mix_prior.mistake(
-    "the right numbers, and the caller's p is gone: *= and += work in place. "
+    "The right numbers, and the caller's p is gone: *= and += work in place. "
     "Return (1 - lam) * p + lam * prior."
 )
 def overwrites_p(p, prior, lam):
@@ -657,12 +664,12 @@ def _bias_by_loops(n, slope):
 def attention_bias(n, slope):
     """Return the causal attention bias with a linear penalty on the distance, shape (n, n).
 
-    n : integer, the number of positions.   slope : float, at least 0.
+    n : integer, the number of positions.   slope : a number, at least 0, a whole one too.
     Row i is the query, column j the key: the entry is -slope * (i - j) where j <= i,
     and -inf where j > i, so that no position sees a later one.
     """
     i, j = np.arange(n)[:, None], np.arange(n)
-    return np.where(j <= i, -slope * (i - j), -np.inf)
+    return np.where(j <= i, slope * (j - i), -np.inf)
 
 
 attention_bias.hints(
@@ -670,7 +677,7 @@ attention_bias.hints(
     "i = np.arange(n)[:, None] and j = np.arange(n): i - j is the matrix of distances back.",
     "np.where takes the condition j <= i, the penalty, and -inf. Do not multiply a 0/1 mask by "
     "inf: 0 · inf is NaN.",
-    "return np.where(j <= i, -slope * (i - j), -np.inf).",
+    "return np.where(j <= i, slope * (j - i), -np.inf).",
 )
 attention_bias.reasoning(
     "Adding b to a logit multiplies the weight by exp(b). -slope · d therefore multiplies by r^d "
@@ -680,7 +687,7 @@ attention_bias.reasoning(
 
 
 @attention_bias.mistake(
-    "the matrix is transposed: rows are queries, columns are keys, so the -inf belong above the "
+    "The matrix is transposed: rows are queries, columns are keys, so the -inf belong above the "
     "diagonal."
 )
 def transposed(n, slope):
@@ -698,7 +705,7 @@ def zero_above_the_diagonal(n, slope):
 
 
 @attention_bias.mistake(
-    "the slope has the wrong sign: what is far away gets more weight. The penalty is "
+    "The slope has the wrong sign: what is far away gets more weight. The penalty is "
     "-slope · (i - j)."
 )
 def positive_slope(n, slope):
@@ -707,7 +714,7 @@ def positive_slope(n, slope):
 
 
 @attention_bias.mistake(
-    "a 0/1 mask was multiplied by -inf: 0 · -inf is NaN, and every kept entry is lost. "
+    "A 0/1 mask was multiplied by -inf: 0 · -inf is NaN, and every kept entry is lost. "
     "Choose with np.where."
 )
 def nan_from_inf_times_zero(n, slope):
@@ -716,7 +723,7 @@ def nan_from_inf_times_zero(n, slope):
 
 
 @attention_bias.mistake(
-    "the diagonal is masked too: a position may see itself, and the first one sees nothing else. "
+    "The diagonal is masked too: a position may see itself, and the first one sees nothing else. "
     "The condition is j <= i."
 )
 def masks_the_diagonal(n, slope):
@@ -725,7 +732,7 @@ def masks_the_diagonal(n, slope):
 
 
 @attention_bias.mistake(
-    "a large finite number stands for -inf: it is a logit like any other, and scores of its size "
+    "A large finite number stands for -inf: it is a logit like any other, and scores of its size "
     "bring the masked positions back. Use -np.inf.",
     fill=(-1e2, -1e3, -1e4, -1e5, -1e6, -1e9, -1e10, -1e12, -1e30, np.finfo(float).min),
     how=("replace", "add"),
@@ -737,7 +744,7 @@ def finite_fill(n, slope, *, fill, how):
 
 
 @attention_bias.mistake(
-    "the penalty is on |i - j| both ways, and nothing is masked: later positions are seen."
+    "The penalty is on |i - j| both ways, and nothing is masked: later positions are seen."
 )
 def symmetric(n, slope):
     i, j = np.arange(n)[:, None], np.arange(n)
@@ -745,7 +752,7 @@ def symmetric(n, slope):
 
 
 @attention_bias.mistake(
-    "-slope · (i - j) is used above the diagonal as well: there it is positive, so later positions "
+    "The penalty is used above the diagonal as well: there it is positive, so later positions "
     "are not masked but preferred."
 )
 def no_mask(n, slope):
@@ -753,14 +760,14 @@ def no_mask(n, slope):
     return -slope * (i - j) + 0.0
 
 
-@attention_bias.mistake("the slope plays no part: that is the causal mask alone.")
+@attention_bias.mistake("The slope plays no part: that is the causal mask alone.")
 def mask_only(n, slope):
     i, j = np.arange(n)[:, None], np.arange(n)
     return np.where(j <= i, 0.0, -np.inf)
 
 
 @attention_bias.mistake(
-    "the distance is off by one: a position is at distance 0 from itself, so the diagonal is 0.",
+    "The distance is off by one: a position is at distance 0 from itself, so the diagonal is 0.",
     by=(1, -1),
 )
 def distance_off_by_one(n, slope, *, by):
@@ -769,7 +776,7 @@ def distance_off_by_one(n, slope, *, by):
 
 
 @attention_bias.mistake(
-    "every row has the same penalties, slope · j: softmax gives the same weights, since a row may "
+    "Every row has the same penalties, slope · j: softmax gives the same weights, since a row may "
     "be off by a constant, but the matrix asked for has zeros on the diagonal."
 )
 def same_in_every_row(n, slope):
@@ -777,20 +784,20 @@ def same_in_every_row(n, slope):
     return np.where(j <= i, slope * j, -np.inf)
 
 
-@attention_bias.mistake("the slope was cut to an integer: an integer array or int(slope) loses ½.")
+@attention_bias.mistake("The slope was cut to an integer: an integer array or int(slope) loses ½.")
 def integer_slope(n, slope):
     i, j = np.arange(n)[:, None], np.arange(n)
     return np.where(j <= i, -int(slope) * (i - j), -np.inf)
 
 
-@attention_bias.mistake("the penalty grows with the square of the distance: it is linear.")
+@attention_bias.mistake("The penalty grows with the square of the distance: it is linear.")
 def squared_distance(n, slope):
     i, j = np.arange(n)[:, None], np.arange(n)
     return np.where(j <= i, -slope * (i - j) ** 2, -np.inf)
 
 
 @attention_bias.mistake(
-    "these are the factors exp(bias), the prior itself: a bias is added to the scores, so it is "
+    "These are the factors exp(bias), the prior itself: a bias is added to the scores, so it is "
     "the log of the prior."
 )
 def prior_without_the_log(n, slope):
@@ -798,7 +805,7 @@ def prior_without_the_log(n, slope):
     return np.where(j <= i, np.exp(-slope * (i - j)), 0.0)
 
 
-@attention_bias.mistake("one row came back: every query needs its own, shape (n, n).")
+@attention_bias.mistake("One row came back: every query needs its own, shape (n, n).")
 def one_row(n, slope):
     return -slope * np.arange(n - 1, -1, -1.0)
 
@@ -896,7 +903,7 @@ def _nll_rows(x, labels):
 
 
 @logit_adjusted_loss.mistake(
-    "log π was subtracted: that is the form after the fact, for a model that was trained without "
+    "Log π was subtracted: that is the form after the fact, for a model that was trained without "
     "it. In the loss it is added, so that the logits need not learn it."
 )
 def subtracts_the_log_prior(logits, labels, prior):
@@ -904,7 +911,7 @@ def subtracts_the_log_prior(logits, labels, prior):
 
 
 @logit_adjusted_loss.mistake(
-    "the prior itself was added, not its log: π lies between 0 and 1 and moves the logits far too "
+    "The prior itself was added, not its log: π lies between 0 and 1 and moves the logits far too "
     "little. Add log π."
 )
 def prior_itself_added(logits, labels, prior):
@@ -912,14 +919,14 @@ def prior_itself_added(logits, labels, prior):
 
 
 @logit_adjusted_loss.mistake(
-    "the logits were multiplied by the prior: that is a temperature for each class. Add log π."
+    "The logits were multiplied by the prior: that is a temperature for each class. Add log π."
 )
 def logits_times_prior(logits, labels, prior):
     return np.mean(_nll_rows(logits * prior, labels))
 
 
 @logit_adjusted_loss.mistake(
-    "the log of a softmax output was taken: a probability that underflows to 0 has the log -inf. "
+    "The log of a softmax output was taken: a probability that underflows to 0 has the log -inf. "
     "Stay in logs: log Σ exp(x - m) - (x_y - m)."
 )
 def log_of_the_softmax(logits, labels, prior):
@@ -929,7 +936,7 @@ def log_of_the_softmax(logits, labels, prior):
 
 
 @logit_adjusted_loss.mistake(
-    "exp was taken without a shift: it overflows above 709, and below -745 the log sees 0. "
+    "The exp was taken without a shift: it overflows above 709, and below -745 the log sees 0. "
     "Subtract each row's maximum."
 )
 def without_a_shift(logits, labels, prior):
@@ -938,7 +945,7 @@ def without_a_shift(logits, labels, prior):
 
 
 @logit_adjusted_loss.mistake(
-    "the probabilities were clipped: no loss can exceed -log of the clip, and its gradient is 0 "
+    "The probabilities were clipped: no loss can exceed -log of the clip, and its gradient is 0 "
     "there. Stay in logs, and nothing has to be clipped.",
     epsilon=EPSILONS,
 )
@@ -948,7 +955,7 @@ def clipped_probabilities(logits, labels, prior, *, epsilon):
 
 
 @logit_adjusted_loss.mistake(
-    "a small number was added to the probability before the log: no loss can exceed its -log. "
+    "A small number was added to the probability before the log: no loss can exceed its -log. "
     "Stay in logs.",
     epsilon=EPSILONS,
 )
@@ -958,7 +965,7 @@ def epsilon_beside_the_probability(logits, labels, prior, *, epsilon):
 
 
 @logit_adjusted_loss.mistake(
-    "that is the plain cross-entropy: the prior plays no part, or the same number was added to all "
+    "That is the plain cross-entropy: the prior plays no part, or the same number was added to all "
     "logits of a row, which cancels. Each class gets its own log π."
 )
 def plain_cross_entropy(logits, labels, prior):
@@ -966,7 +973,7 @@ def plain_cross_entropy(logits, labels, prior):
 
 
 @logit_adjusted_loss.mistake(
-    "log π of the label was added outside the softmax: it is then a constant, and its gradient is "
+    "Log π of the label was added outside the softmax: it is then a constant, and its gradient is "
     "0. It has to enter the normaliser, through the logits of all classes."
 )
 def prior_outside_the_softmax(logits, labels, prior):
@@ -974,7 +981,7 @@ def prior_outside_the_softmax(logits, labels, prior):
 
 
 @logit_adjusted_loss.mistake(
-    "only the label's own logit got its log π: every class has to, or the probabilities are those "
+    "Only the label's own logit got its log π: every class has to, or the probabilities are those "
     "of no prior at all."
 )
 def only_the_label_adjusted(logits, labels, prior):
@@ -984,7 +991,7 @@ def only_the_label_adjusted(logits, labels, prior):
 
 
 @logit_adjusted_loss.mistake(
-    "each row is weighted by 1/π of its label: that is reweighting, another remedy. Here log π is "
+    "Each row is weighted by 1/π of its label: that is reweighting, another remedy. Here log π is "
     "added to the logits, and all rows count alike.",
     normalised=(True, False),
 )
@@ -994,30 +1001,30 @@ def weights_by_the_inverse_prior(logits, labels, prior, *, normalised):
     return total / np.sum(weights) if normalised else total / len(labels)
 
 
-@logit_adjusted_loss.mistake("that is the sum over the rows: the loss is their mean.")
+@logit_adjusted_loss.mistake("That is the sum over the rows: the loss is their mean.")
 def summed(logits, labels, prior):
     return np.sum(_nll_rows(logits + np.log(prior), labels))
 
 
-@logit_adjusted_loss.mistake("a loss for each row came back: take the mean.")
+@logit_adjusted_loss.mistake("A loss for each row came back: take the mean.")
 def not_averaged(logits, labels, prior):
     return _nll_rows(logits + np.log(prior), labels)
 
 
 @logit_adjusted_loss.mistake(
-    "the mean runs over all N · n entries: divide by the number of rows only."
+    "The mean runs over all N · n entries: divide by the number of rows only."
 )
 def mean_over_all_entries(logits, labels, prior):
     return np.sum(_nll_rows(logits + np.log(prior), labels)) / np.size(logits)
 
 
-@logit_adjusted_loss.mistake("the sign is wrong: a loss is -log p, never negative.")
+@logit_adjusted_loss.mistake("The sign is wrong: a loss is -log p, never negative.")
 def negative(logits, labels, prior):
     return -np.mean(_nll_rows(logits + np.log(prior), labels))
 
 
 @logit_adjusted_loss.mistake(
-    "log_p[:, labels] takes every row at every label, an N × N table: pair them with "
+    "The index log_p[:, labels] takes every row at every label, an N × N table: pair them with "
     "log_p[np.arange(N), labels]."
 )
 def every_row_at_every_label(logits, labels, prior):
@@ -1028,14 +1035,14 @@ def every_row_at_every_label(logits, labels, prior):
 
 
 @logit_adjusted_loss.mistake(
-    "the logarithm of the prior has another base than exp: use np.log.", log=(np.log2, np.log10)
+    "The logarithm of the prior has another base than exp: use np.log.", log=(np.log2, np.log10)
 )
 def prior_in_another_base(logits, labels, prior, *, log):
     return np.mean(_nll_rows(logits + log(prior), labels))
 
 
 @logit_adjusted_loss.mistake(
-    "the right number, and the caller's logits are changed: += works in place. "
+    "The right number, and the caller's logits are changed: += works in place. "
     "Write x = logits + np.log(prior)."
 )
 def adjusts_in_place(logits, labels, prior):
