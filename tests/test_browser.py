@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from tests.axe import findings
 from tests.course import PATHS, ROOT, code_cells, read, tags
 from tests.offline import attempts, guard
 
@@ -230,6 +231,14 @@ class Lab:
         self.run(new)
         return new
 
+    def theme(self, name: str) -> None:
+        """Choose JupyterLab's light or dark theme in the menu."""
+        self.page.locator(".lm-MenuBar-item", has_text=re.compile("^Settings$")).click()
+        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Theme$")).hover()
+        self.page.locator(".lm-Menu-itemLabel", has_text=f"JupyterLab {name}").first.click()
+        chosen = self.page.locator(f'body[data-jp-theme-name="JupyterLab {name}"]')
+        sync_api.expect(chosen).to_be_attached()
+
     def screenshot(self, name: str, of: Any = None) -> None:
         """Keep a picture of the window, or of one part of it."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -399,3 +408,89 @@ def save_close_and_come_back(lab: Lab, folder: Path) -> None:
     lab.close()
     # The course's own edition was only read.
     assert "np.max(x))" not in (ROOT / "notebooks" / f"{MAX_SHIFT}.ipynb").read_text("utf-8")
+
+
+UNSHIFTED = "lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)"
+OVER_EVERYTHING = "lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum()"
+RIGHT = "lambda x: np.exp(x - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1, keepdims=True))"
+RIGHT += " - x.max(-1, keepdims=True))"
+
+
+@pytest.mark.skipif(
+    MAX_SHIFT not in {path.stem for path in PATHS}, reason="the notebook of exercise 3.1 is missing"
+)
+def test_verdicts_read_well_in_light_and_dark(lab: Lab, folder: Path) -> None:
+    with nothing_amiss(lab, folder):
+        lab.open(MAX_SHIFT)
+        lab.run_all()
+        check = lab.cell('check("3.1", softmax_stable)')
+        shown = {}
+        for status, answer in (
+            ("wrong", OVER_EVERYTHING),
+            ("unstable", UNSHIFTED),
+            ("right", RIGHT),
+        ):
+            cell = lab.below(check, f'check("3.1", {answer})')
+            shown[status] = cell.locator(".jp-OutputArea-output")
+            assert status.capitalize() in shown[status].inner_text()
+        for theme in ("Dark", "Light"):
+            lab.theme(theme)
+            for status, output in shown.items():
+                lab.screenshot(f"verdict-{status}-{theme.lower()}", output)
+            ours, _ = findings(
+                lab.page, ".jp-NotebookPanel .softmax-course, .jp-NotebookPanel figure"
+            )
+            assert ours == []
+            lab.panel.locator("figure").first.scroll_into_view_if_needed()
+            lab.screenshot(f"{MAX_SHIFT}-{theme.lower()}")
+        lab.close()
+
+
+@pytest.mark.skipif(
+    MAX_SHIFT not in {path.stem for path in PATHS}, reason="the notebook of exercise 3.1 is missing"
+)
+def test_an_exercise_is_done_with_the_keyboard_alone(lab: Lab, folder: Path) -> None:
+    press, page = lab.page.keyboard.press, lab.page
+
+    def command(name: str) -> None:
+        press("Control+Shift+c")
+        sync_api.expect(page.locator(".lm-CommandPalette-input")).to_be_focused()
+        page.keyboard.type(name)
+        found = page.locator(".lm-CommandPalette-item.lm-mod-active")
+        sync_api.expect(found).to_contain_text(re.compile(name, re.IGNORECASE))
+        press("Enter")
+
+    def active() -> Any:
+        """Return the cell that has the keyboard's attention."""
+        return lab.panel.locator(".jp-Cell.jp-mod-active")
+
+    with nothing_amiss(lab, folder):
+        # Open the notebook and run its cells by the command palette.
+        command("open from path")
+        sync_api.expect(page.locator(".jp-Dialog input")).to_be_focused()
+        page.keyboard.type(f"{MAX_SHIFT}.ipynb")
+        press("Enter")
+        tab = page.locator("#jp-main-dock-panel .lm-TabBar-tab.lm-mod-current")
+        sync_api.expect(tab).to_contain_text(MAX_SHIFT, timeout=60_000)
+        lab.idle()
+        command("run all cells")
+        last = lab.panel.locator(".jp-CodeCell .jp-InputPrompt").last
+        sync_api.expect(last).to_have_text(re.compile(r"\[\d+\]"), timeout=NOTEBOOK_TIME)
+        lab.idle()
+        # Walk up to the stub, write, run it and the check below it.
+        press("Escape")
+        for _ in range(200):
+            if "def softmax_stable(x):" in active().inner_text():
+                break
+            press("k")
+        press("Enter")
+        press("Control+a")
+        page.keyboard.insert_text(ROW_MAXIMUM)
+        press("Shift+Enter")
+        assert 'check("3.1", softmax_stable)' in active().inner_text()
+        verdict = active().locator(".jp-OutputArea")
+        assert "Right" not in verdict.inner_text()
+        press("Shift+Enter")
+        verdict = lab.cell('check("3.1", softmax_stable)').locator(".jp-OutputArea")
+        sync_api.expect(verdict).to_contain_text("Right", timeout=60_000)
+        lab.close()
