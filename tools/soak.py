@@ -30,7 +30,7 @@ from tools.notebooks import KERNEL_ENVIRONMENT, ROOT, find
 
 THREADS = ("1", "2", "4")
 TORCH = ("default", "avx2", "avx512")  # ATEN_CPU_CAPABILITY; more than the machine has: its best
-OPENBLAS = ("", "Haswell", "Nehalem")  # OPENBLAS_CORETYPE; empty: as the machine has it
+OPENBLAS = ("", "Sandybridge", "Nehalem")  # OPENBLAS_CORETYPE; empty: as the machine has it
 TIMEOUT = 900  # seconds for a cell: a slow machine is no difference
 HEADER = ("run", "threads", "hash seed", "torch", "NumPy", "OpenBLAS", "cells", "differ", "seconds")
 
