@@ -62,7 +62,7 @@ def conditions(run: int, numpy_features: str) -> dict[str, str]:
         "PYTHONHASHSEED": str(run),
         "ATEN_CPU_CAPABILITY": TORCH[(run + run // 3) % 3],
         "NPY_DISABLE_CPU_FEATURES": numpy_features if run % 2 else "",
-        "OPENBLAS_CORETYPE": OPENBLAS[(run + run // 2) % 3],
+        "OPENBLAS_CORETYPE": OPENBLAS[run // 3 % 3],
     }
     return {name: value for name, value in {**KERNEL_ENVIRONMENT, **varied}.items() if value}
 
