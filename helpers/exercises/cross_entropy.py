@@ -13,7 +13,7 @@ LABELS = np.array([2, 1, 0, 0])
 WIDE = np.array([[0.5, -1.0, 2.0, 1.5, 0.0], [3.0, 1.0, -2.0, 0.25, 1.0]])
 WIDE_LABELS = np.array([3, 0])
 SQUARE = np.array([[1.0, 2.0, 4.0], [0.0, -3.0, 1.0], [5.0, 2.5, 2.0]])
-SQUARE_LABELS = np.array([0, 2, 1])
+SQUARE_LABELS = np.array([1, 2, 0])  # not their own inverse
 EPSILONS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-300)
 
 
@@ -362,12 +362,16 @@ def one_hot_times_minus_infinity(logits, labels):
     "The binary formula, q log p + (1 − q) log(1 − p), was used for every class. It belongs to "
     "one sigmoid per class; softmax couples the classes, and only −log p_label counts.",
     over_all=(True, False),
-    epsilon=(0.0, *EPSILONS),
+    epsilon=(None, 0.0, *EPSILONS),
 )
 def binary_formula(logits, labels, *, over_all, epsilon):
-    p = np.clip(_softmax(logits), epsilon, 1 - epsilon)
+    p = _softmax(logits)
     q = _one_hot(labels, logits.shape[-1])
-    terms = -(q * np.log(p) + (1 - q) * np.log(1 - p))
+    if epsilon is None:  # 0 · log 0 = 0, as scipy.special.xlogy has it
+        terms = -np.where(q == 1, np.log(p), np.log1p(-p))
+    else:
+        p = np.clip(p, epsilon, 1 - epsilon)
+        terms = -(q * np.log(p) + (1 - q) * np.log(1 - p))
     return np.mean(terms) if over_all else np.mean(np.sum(terms, axis=-1))
 
 
@@ -518,11 +522,13 @@ smooth_labels.reasoning(
 
 @smooth_labels.mistake(
     "You shared ε among the n − 1 other classes. That is the other convention, and the label then "
-    "gets 1 − ε; PyTorch shares ε among all n, the label included: 1 − ε + ε/n."
+    "gets 1 − ε; PyTorch shares ε among all n, the label included: 1 − ε + ε/n.",
+    added=(False, True),
 )
-def shared_among_the_others(labels, n, eps):
+def shared_among_the_others(labels, n, eps, *, added):
     q = np.full((len(labels), n), eps / (n - 1))
-    q[np.arange(len(labels)), labels] = 1 - eps
+    at_labels = np.arange(len(labels)), labels
+    q[at_labels] = 1 - eps + (q[at_labels] if added else 0)
     return q
 
 
@@ -643,9 +649,12 @@ def loss_of_the_uniform_guess(n):
     return np.log(n)
 
 
-@double_softmax_floor.mistake("That is the value for n = 10 only, 1.461: let it depend on n.")
-def ten_classes_only(n):
-    return np.log(1 + 9 / np.e)
+@double_softmax_floor.mistake(
+    "That is the value for n = 10 only, 1.461: let it depend on n.",
+    digits=(17, 6, 5, 4, 3, 2),
+)
+def ten_classes_only(n, *, digits):
+    return round(np.log(1 + 9 / np.e), digits)
 
 
 @double_softmax_floor.mistake(

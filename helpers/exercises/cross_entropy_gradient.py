@@ -13,7 +13,7 @@ LABELS = np.array([2, 1, 0, 0])
 WIDE = np.array([[0.5, -1.0, 2.0, 1.5, 0.0], [3.0, 1.0, -2.0, 0.25, 1.0]])
 WIDE_LABELS = np.array([3, 0])
 SQUARE = np.array([[1.0, 2.0, 4.0], [0.0, -3.0, 1.0], [5.0, 2.5, 2.0]])
-SQUARE_LABELS = np.array([0, 2, 1])
+SQUARE_LABELS = np.array([1, 2, 0])  # not their own inverse
 
 
 def _read_only(array):
@@ -788,7 +788,8 @@ def not_there_yet(X, y, n_classes, *, course):
 
 @fit.mistake("W is transposed: the logits are X @ W + b, so W has the shape (d, n_classes).")
 def weights_of_the_other_shape(X, y, n_classes):
-    W, b = _descend(X, y, n_classes, steps=1)
+    square = X.shape[1] == n_classes  # there the shape does not show it
+    W, b = _descend(X, y, n_classes, steps=200 if square else 1)
     return W.T, b
 
 

@@ -296,11 +296,14 @@ def loops_over_the_first_axis(x):
 
 @softmax_textbook.mistake(
     "Integer logits came back truncated: a buffer made by `zeros_like(x)` or `empty_like(x)` has "
-    "the integer type of x and cuts 0.7 off to 0. Give it `dtype=float`."
+    "the integer type of x and cuts 0.7 off to 0. Give it `dtype=float`.",
+    holds=("probabilities", "exponentials"),
 )
-def integer_buffer_truncates(x):
-    result = np.zeros_like(x)
-    e = np.exp(x)
+def integer_buffer_truncates(x, *, holds):
+    result, e = np.zeros_like(x), np.exp(x)
+    if holds == "exponentials":
+        result[...] = e
+        return result / result.sum(axis=-1, keepdims=True)
     result[...] = e / e.sum(axis=-1, keepdims=True)
     return result
 
@@ -386,6 +389,7 @@ def _exact_log_odds(x, i, j):
         ordinary(np.array([1.0, 3.0]), 0, 1, note="two logits"),
         ordinary(np.array([0.5, -1.0, 2.0]), 2, 0, note="the larger over the smaller"),
         ordinary(np.array([0.5, -1.0, 2.0]), 1, 2, note="the smaller over the larger"),
+        ordinary(np.array([2.718281828459, 0.123456789012]), 0, 1, note="many digits, descending"),
         ordinary(np.array([4.0, 4.0, 1.0]), 0, 1, note="a tie: the odds are even"),
         ordinary(np.array([2.5, 0.5]), 0, 0, note="a class with itself"),
         ordinary(np.array([1, 5, 2]), 1, 0, note="integers"),

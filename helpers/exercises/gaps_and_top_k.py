@@ -63,6 +63,7 @@ def _exact_gap(n, loss):
         ordinary(5, 1.5, note="five classes, a loss close to log 5"),
         ordinary(3, math.log(3), note="loss log n: no gap is needed"),
         ordinary(50257, 0.01, note="a vocabulary, loss 0.01"),
+        ordinary(8_000_000_000, 0.1, note="everyone on earth, loss 0.1"),
         extreme(10, 1e-5, note="exp(1e-5) - 1 has lost five digits"),
         extreme(1000, 1e-12, note="exp(1e-12) - 1 has four digits left"),
         extreme(10, 1e-17, note="exp(1e-17) is exactly 1"),
@@ -203,6 +204,9 @@ def _exact_topk(x, k):
         ordinary(SQUARE, 2, note="a square batch: a lost axis does not show in its shape"),
         ordinary(STACK, 3, note="a stack of batches, shape (2, 3, 4)"),
         ordinary(TIED, 2, note="ties: the lowest index stays"),
+        ordinary(
+            np.array([0.0, 3.0, 1.0, 3.0, 3.0, 1.0, 3.0, 3.0]), 3, note="five ties, three stay"
+        ),
         ordinary(np.array([[-2.0, -1.0, -4.0, -3.0]]), 2, note="a batch of one, all negative"),
         ordinary(np.array([3.5]), 1, note="one class"),
         ordinary(np.array([[3, 1, 0], [0, 2, 5]]), 2, note="integers"),
@@ -388,6 +392,7 @@ def _exact_topk_loss(x, label, k):
         ordinary(SHUFFLED, 4, 5, note="k = n: the plain cross-entropy"),
         ordinary(SHUFFLED, 4, 8, note="k > n: the plain cross-entropy"),
         ordinary(np.array([2.0, 2.0, 0.0, -1.0]), 2, 2, note="a tie above the label"),
+        ordinary(np.array([2.0, 2.0, 2.0, 0.5]), 3, 2, note="a tie: two of three, and the label"),
         ordinary(np.array([-4.0, -2.0, -3.0, -7.0]), 0, 2, note="all negative"),
         ordinary(np.array([3, 0, 1, 5]), 1, 2, note="integers"),
         ordinary(_read_only([0.5, 0.25, 4.0]), 1, 1, note="a read-only row"),
@@ -451,6 +456,15 @@ def infinite_outside(x, label, k):
     if int(label) not in np.argsort(-np.asarray(x), kind="stable")[:k]:
         return np.inf
     return _lse(np.asarray(x)[_chosen(x, label, k)]) - x[label]
+
+
+@topk_cross_entropy.mistake(
+    "The normaliser holds the k largest alone: for a label outside them the loss can even be "
+    "negative. Put the label into the set before you normalise."
+)
+def label_not_in_the_normaliser(x, label, k):
+    x = np.asarray(x)
+    return _lse(x[np.argsort(-x, kind="stable")[:k]]) - x[label]
 
 
 @topk_cross_entropy.mistake(
@@ -580,6 +594,7 @@ def _exact_top_p(p, mass):
         ordinary(np.sort(NUCLEUS)[::-1].copy(), 0.6, note="a descending row"),
         ordinary(np.sort(NUCLEUS), 0.9, note="an ascending row"),
         ordinary(np.array([0.125, 0.5, 0.25, 0.125]), 0.75, note="the mass is met exactly"),
+        ordinary(np.array([0.25, 0.5, 0.25]), 0.5000001, note="the mass is missed by 1e-7"),
         ordinary(np.array([0.2, 0.4, 0.2, 0.2]), 0.5, note="ties: the lowest index stays"),
         ordinary(np.array([0.25, 0.25, 0.25, 0.25]), 0.6, note="uniform: three of four"),
         ordinary(np.full(10, 0.1), 1.0, note="mass 1, and the rounded total is below 1"),
@@ -866,10 +881,14 @@ def _projected(x, size):
 
 @sparsemax.mistake(
     "Clipping at 0 and dividing by the sum gives a distribution, not the nearest one. Subtract the "
-    "same t from all entries, then clip."
+    "same t from all entries, then clip.",
+    above=(np.inf, 1.0),
+    guarded=(False, True),
 )
-def clips_and_renormalises(x):
-    clipped = np.maximum(np.asarray(x, dtype=float), 0)
+def clips_and_renormalises(x, *, above, guarded):
+    clipped = np.clip(np.asarray(x, dtype=float), 0, above)
+    if guarded and np.sum(clipped) == 0:
+        return np.full(clipped.size, 1 / clipped.size)
     with np.errstate(invalid="ignore"):
         return clipped / np.sum(clipped)
 

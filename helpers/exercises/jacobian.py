@@ -997,7 +997,7 @@ def one_sided_differences(f, x, *, h, backward):
 @numerical_jacobian.mistake(
     "the step is so small that the two values of f agree in most of their digits, and the "
     "difference keeps few: the error grows as eps/h. Take h near 6e-6.",
-    h=(1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16),
+    h=(1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16, 1e-17, 1e-20),
 )
 def step_too_small(f, x, *, h):
     x = np.asarray(x, dtype=float)

@@ -18,7 +18,7 @@ STACK = np.array(
 ROWS_2000_APART = np.array([[1000.0, 999.0, 998.0], [-1000.0, -1001.0, -1003.0]])
 READ_ONLY = np.array([[2.0, 1.0, 0.0], [0.5, 0.25, 4.0]])
 READ_ONLY.flags.writeable = False
-EPSILONS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-300)
+EPSILONS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 2**-52, 1e-16, 1e-20, 1e-300)
 
 
 def _size(x):
@@ -134,12 +134,13 @@ def nan_at_infinity(x):
 @logsumexp.mistake(
     "The logarithm to base 10 was taken: exp and log must share the base e, or they do not undo "
     "each other. Use np.log, not np.log10.",
-    shifted=(True, False),
+    form=("shifted", "unshifted", "whole"),
 )
-def base_ten(x, *, shifted):
-    m = np.max(x, axis=-1, keepdims=True) if shifted else np.zeros((*np.shape(x)[:-1], 1))
+def base_ten(x, *, form):
+    m = np.zeros((*np.shape(x)[:-1], 1)) if form == "unshifted" else np.max(x, -1, keepdims=True)
     m = np.where(np.isfinite(m), m, 0)
-    return np.log10(np.sum(np.exp(x - m), axis=-1)) + m[..., 0]
+    log_sum = np.log10(np.sum(np.exp(x - m), axis=-1))
+    return log_sum + m[..., 0] / (np.log(10) if form == "whole" else 1)
 
 
 @logsumexp.mistake(
@@ -435,11 +436,14 @@ smooth_max.reasoning(
 
 
 @smooth_max.mistake(
-    "The factor 1/α is missing: log Σ exp(α x) grows like α · max, so divide by α at the end."
+    "The factor 1/α is missing: log Σ exp(α x) grows like α · max, so divide by α at the end.",
+    missing=("everywhere", "at the log", "at the maximum"),
 )
-def not_divided_by_alpha(x, alpha):
+def not_divided_by_alpha(x, alpha, *, missing):
     m = np.max(x, axis=-1, keepdims=True)
-    return alpha * m[..., 0] + np.log(np.sum(np.exp(alpha * (x - m)), axis=-1))
+    log_sum = np.log(np.sum(np.exp(alpha * (x - m)), axis=-1))
+    m = m[..., 0] if missing == "at the log" else alpha * m[..., 0]
+    return m + (log_sum / alpha if missing == "at the maximum" else log_sum)
 
 
 @smooth_max.mistake(
@@ -650,9 +654,13 @@ def returns_the_lse(x, *, keepdims):
 
 @log_softmax.mistake(
     "The sum m + log Σ was formed first: a large m absorbs the log, and x minus it has lost its "
-    "digits. Subtract m from x first: (x - m) - log Σ exp(x - m)."
+    "digits. Subtract m from x first: (x - m) - log Σ exp(x - m).",
+    via=("formula", "logaddexp"),
 )
-def maximum_absorbs_the_log(x):
+def maximum_absorbs_the_log(x, *, via):
+    if via == "logaddexp":
+        x = np.asarray(x, dtype=float)
+        return x - np.logaddexp.reduce(x, axis=-1, keepdims=True)
     m = np.max(x, axis=-1, keepdims=True)
     return x - (m + np.log(np.sum(np.exp(x - m), axis=-1, keepdims=True)))
 

@@ -30,6 +30,7 @@ def _softmax_truth(x, axis=-1):
         ordinary(np.array([-3.0, -1.5, -2.0]), note="a row of negative logits"),
         ordinary(np.array([2.0, 2.0, 1.0]), note="a tie at the maximum"),
         ordinary(np.array([5.0]), note="a single class"),
+        ordinary(np.array([0.5, -40.0]), note="a probability of 3e-18: small, and not 0"),
         ordinary(np.array([[1.0, 2.0], [3.0, 5.0]]), note="a square batch, not symmetric"),
         ordinary(np.array([[0.3, -1.0, 2.0], [4.0, 1.0, 3.5]]), note="a batch of two rows"),
         ordinary(np.array([[0.3, -1.0, 2.0]]), note="a batch of one row"),
@@ -51,6 +52,7 @@ def _softmax_truth(x, axis=-1):
         extreme(np.array([850.0, 820.0]), note="two exps past the edge, 30 apart"),
         extreme(np.array([-740.0, -744.0]), note="exps that are subnormal: they keep few digits"),
         extreme(np.array([-1.0, -800.0]), note="a small maximum and a term that vanishes"),
+        extreme(np.array([0.5, -705.0]), note="a probability of 4e-307: still not 0"),
         extreme(np.array([1.0, -800.0, 0.0]), note="the largest magnitude is negative"),
         extreme(np.array([0.0, 1000.0, 999.0]), note="the first logit is far below the maximum"),
         extreme(np.array([20000.0, 19999.0]), note="too large for long double too"),
@@ -424,12 +426,26 @@ def without_keepdims(x, axis, *, where):
 
 @softmax_axis.mistake(
     "the array is reshaped where its axes should be swapped: reshape keeps the order of the "
-    "numbers in memory and so mixes slices. Use keepdims=True, or np.moveaxis there and back."
+    "numbers in memory and so mixes slices. Use keepdims=True, or np.moveaxis there and back.",
+    there=("reshape", "moveaxis"),
 )
-def reshapes_instead_of_transposing(x, axis):
+def reshapes_instead_of_transposing(x, axis, *, there):
     x = np.asarray(x)
-    rows = x.reshape(-1, x.shape[axis])
+    rows = np.moveaxis(x, axis, -1) if there == "moveaxis" else x.reshape(-1, x.shape[axis])
     return _softmax_last(rows).reshape(x.shape)
+
+
+@softmax_axis.mistake(
+    "the log of the sum was added to the maximum, or x - log-sum-exp taken: beside a large "
+    "maximum the log loses digits. Subtract the maximum first, then divide by the sum.",
+    via=("formula", "logaddexp"),
+)
+def log_absorbed_along_the_axis(x, axis, *, via):
+    if via == "logaddexp":
+        x = np.asarray(x, dtype=float)
+        return np.exp(x - np.logaddexp.reduce(x, axis=axis, keepdims=True))
+    m = np.max(x, axis=axis, keepdims=True)
+    return np.exp(x - (m + np.log(np.exp(x - m).sum(axis=axis, keepdims=True))))
 
 
 @softmax_axis.mistake(
@@ -821,6 +837,22 @@ def inverted_mask(x, mask):
     e = np.exp(kept - np.where(np.isfinite(top), top, 0))
     total = e.sum(axis=-1, keepdims=True)
     return e / np.where(total == 0, 1, total)
+
+
+@masked_softmax.mistake(
+    "the log of the sum was added to the maximum, or x - log-sum-exp taken: beside a large "
+    "maximum the log loses digits. Subtract the maximum first, then divide by the sum.",
+    via=("formula", "logaddexp"),
+)
+def log_absorbed_by_the_maximum_kept(x, mask, *, via):
+    kept = np.where(mask, x, -np.inf)
+    if via == "logaddexp":
+        lse = np.logaddexp.reduce(kept, axis=-1, keepdims=True)
+    else:
+        m = np.max(kept, axis=-1, keepdims=True)
+        m = np.where(np.isfinite(m), m, 0)
+        lse = m + np.log(np.exp(kept - m).sum(axis=-1, keepdims=True))
+    return np.where(mask, np.exp(np.where(mask, kept - lse, 0)), 0)
 
 
 @masked_softmax.mistake(

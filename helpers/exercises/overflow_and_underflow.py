@@ -115,12 +115,14 @@ def log_of_the_smallest_number(*, limits):
 
 
 @answer_2_1.mistake(
-    "every limit is off by one: round the logarithm of the largest number down, "
+    "A limit is off by one: round the logarithm of the largest number down, "
     "so that exp(k) is still finite and exp(k + 1) no longer.",
     by=(1, -1),
+    where=("everywhere", "float64", "float32", "bfloat16"),
 )
-def off_by_one(*, by):
-    return {"float64": 709 + by, "float32": 88 + by, "float16": 11 + by, "bfloat16": 88 + by}
+def off_by_one(*, by, where):
+    limits = {"float64": 709, "float32": 88, "float16": 11, "bfloat16": 88}
+    return {key: k + by * (where in ("everywhere", key)) for key, k in limits.items()}
 
 
 @answer_2_1.mistake(
@@ -196,6 +198,13 @@ def _last_finite_exactly(dtype):
         return value
 
 
+def _as_number(result):
+    """Return a result by its value; text is none, though Python would read it as one."""
+    if isinstance(result, str):
+        raise TypeError("a number was asked")
+    return float(result)
+
+
 @exercise(
     "2.2",
     minutes=6,
@@ -206,7 +215,7 @@ def _last_finite_exactly(dtype):
     ],
     truth=_last_finite_exactly,
     tolerance=0.0,
-    canonical=lambda result, dtype: float(result),  # by value: the format may be a wider one
+    canonical=lambda result, dtype: _as_number(result),  # by value: the format may be a wider one
     remark="In float64 log(max) happens to be rounded down, so there it is the answer itself.",
 )
 def last_finite(dtype):
@@ -424,11 +433,14 @@ def looks_at_the_minimum(x, *, first, silent, largest):
     "the answers are right, but NumPy prints a RuntimeWarning: the overflow is expected here. "
     "Put the exp and the sum inside np.errstate(over='ignore').",
     silent=("nothing", "exp"),
+    divides=(False, True),
 )
-def warns(x, *, silent):
+def warns(x, *, silent, divides):
     with np.errstate(over="ignore" if silent == "exp" else "warn"):
         terms = np.exp(x)
     total = terms.sum()
+    if divides:
+        terms = terms / total
     if np.isinf(total):
         return "overflow"
     return "underflow" if total == 0 else "fine"

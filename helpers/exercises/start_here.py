@@ -65,10 +65,11 @@ def column_sums(p):
 
 @row_sums.mistake(
     "You summed the whole array to one number: name the axis to be added up, `axis=1`, "
-    "and every row keeps its own sum."
+    "and every row keeps its own sum.",
+    boxed=(False, True),
 )
-def grand_total(p):
-    return p.sum()
+def grand_total(p, *, boxed):
+    return np.array([p.sum()]) if boxed else p.sum()
 
 
 @row_sums.mistake("These are the means of the rows: a mean is the sum divided by n. Use `sum`.")
