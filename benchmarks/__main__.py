@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
@@ -19,6 +22,8 @@ from benchmarks import accuracy, speed
 from helpers import figures, kernels
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"(<!-- measured -->).*?(<!-- /measured -->)", re.DOTALL)
 
 
 def _ours() -> accuracy.Implementation:
@@ -56,58 +61,99 @@ def _torch() -> accuracy.Implementation:
     }
 
 
+def _jax() -> accuracy.Implementation:
+    """Return JAX's functions; empty where JAX, which the course does not need, is missing."""
+    try:
+        import jax
+    except ImportError:
+        return {}
+    jax.config.update("jax_enable_x64", True)
+
+    def cross_entropy(x: Any, y: np.ndarray) -> Any:
+        return -jax.nn.log_softmax(x)[np.arange(len(x)), y]
+
+    return {
+        "softmax": jax.nn.softmax,
+        "log_softmax": jax.nn.log_softmax,
+        "logsumexp": lambda x: jax.nn.logsumexp(x, axis=-1),
+        "cross_entropy": cross_entropy,
+    }
+
+
+def _to_numpy(name: str) -> accuracy.Conversion | None:
+    return None if name == "bfloat16" else lambda x: x.astype(name)
+
+
+def _to_torch(name: str) -> accuracy.Conversion:
+    return lambda x: torch.tensor(x).to(getattr(torch, name))
+
+
+def _to_jax(name: str) -> accuracy.Conversion:
+    import jax.numpy
+
+    return lambda x: jax.numpy.asarray(x, dtype=name)
+
+
 def accuracy_table() -> list[str]:
     """Return the table of worst errors in ulp, as Markdown lines."""
     lines = ["| format | implementation | " + " | ".join(accuracy.FUNCTIONS) + " |"]
     lines.append("|---|---" + "|---:" * len(accuracy.FUNCTIONS) + "|")
     for name in ("float64", "float32", "float16", "bfloat16"):
-        for label, implementation, library in (
-            ("ours, NumPy", _ours(), "numpy"),
-            ("ours, torch", _ours(), "torch"),
-            ("SciPy", _scipy(), "numpy"),
-            ("torch", _torch(), "torch"),
+        for label, implementation, converter in (
+            ("**ours, NumPy**", _ours(), _to_numpy),
+            ("**ours, torch**", _ours(), _to_torch),
+            ("SciPy", _scipy(), _to_numpy),
+            ("torch", _torch(), _to_torch),
+            ("JAX", _jax(), _to_jax),
         ):
-            if library == "numpy" and name == "bfloat16":
-                continue
-
-            def convert(
-                x: np.ndarray, name: str = name, library: str = library
-            ) -> np.ndarray | torch.Tensor:
-                return (
-                    x.astype(name)
-                    if library == "numpy"
-                    else torch.tensor(x).to(getattr(torch, name))
-                )
-
-            found = accuracy.worst(implementation, name, convert)
-            cells = " | ".join(f"{found[f]:.3g}" for f in accuracy.FUNCTIONS)
-            lines.append(f"| {name} | {label} | {cells} |")
+            convert = converter(name) if implementation else None
+            if convert is not None:
+                found = accuracy.worst(implementation, name, convert)
+                cells = " | ".join(f"{found[f]:.2g}" for f in accuracy.FUNCTIONS)
+                lines.append(f"| {name} | {label} | {cells} |")
     return lines
 
 
-def speed_tables() -> tuple[list[str], dict[str, list[float]]]:
-    """Return the table of times relative to SciPy's, and our ratios for the plot."""
-    lines, plotted, names = [], {}, None
+def _header(first: Iterable[str], numbers: Iterable[str]) -> list[str]:
+    first, numbers = list(first), list(numbers)
+    names = " | ".join([*first, *numbers])
+    return [f"| {names} |", "|---" * len(first) + "|---:" * len(numbers) + "|"]
+
+
+def speed_tables() -> tuple[list[str], list[str], dict[str, list[float]]]:
+    """Return our times relative to SciPy's, everybody's, and our ratios for the plot."""
+    ours = _header(["logits", "dtype"], speed.FUNCTIONS)
+    everybody: list[str] = []
+    plotted = {}
     for dtype in ("float32", "float64"):
         for shape in speed.SHAPES:
             x, y = speed.inputs(shape, dtype)
-            ours = []
+            row = []
             for function in speed.FUNCTIONS:
                 timed = speed.runs(x, y, function)
                 found = speed.ratios(timed, rounds=7 if x.size > 10**6 else 31)
                 memory = speed.peak_memory(timed["ours"], x)
-                if names is None:
-                    names = [n for n in found if n != "SciPy"]
-                    lines.append(f"| dtype | shape | function | {' | '.join(names)} | memory |")
-                    lines.append("|---|---|---" + "|---:" * (len(names) + 1) + "|")
+                names = [n for n in found if n != "SciPy"]
+                if not everybody:
+                    everybody += _header(["dtype", "shape", "function"], [*names, "memory"])
                 cells = " | ".join(f"{found[n]:.2f}" for n in names)
-                lines.append(
+                everybody.append(
                     f"| {dtype} | {shape[0]}×{shape[1]} | {function} | {cells} | {memory:.2f} |"
                 )
-                ours.append(found["ours"])
-                print(lines[-1], flush=True)
-            plotted[f"{dtype} {shape[0]}×{shape[1]}"] = ours
-    return lines, plotted
+                row.append(found["ours"])
+                print(everybody[-1], flush=True)
+            ours.append(_row(f"{shape[0]}×{shape[1]}", dtype, row))
+            plotted[f"{dtype} {shape[0]}×{shape[1]}"] = row
+    for label, dtype, x, axis in speed.layouts():
+        y = np.random.default_rng(1).integers(0, x.shape[axis], np.delete(x.shape, axis))
+        pairs = (speed.pair(x, y, function, axis) for function in speed.FUNCTIONS)
+        ours.append(_row(label, dtype, [speed.ratios(pair, rounds=15)["ours"] for pair in pairs]))
+        print(ours[-1], flush=True)
+    return ours, everybody, plotted
+
+
+def _row(label: str, dtype: str, values: Iterable[float]) -> str:
+    return f"| {label} | {dtype} | " + " | ".join(f"{value:.2f}" for value in values) + " |"
 
 
 def plot(ratios: dict[str, list[float]]) -> None:
@@ -128,31 +174,43 @@ def plot(ratios: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    """Run both benchmarks and write RESULTS/tables.md and RESULTS/speed.png."""
+    """Run both benchmarks; write RESULTS/tables.md, RESULTS/speed.png and README.md's tables."""
     RESULTS.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     accuracy_lines = accuracy_table()
     print("\n".join(accuracy_lines), flush=True)
-    speed_lines, ratios = speed_tables()
+    ours, everybody, ratios = speed_tables()
     plot(ratios)
     today = datetime.datetime.now(tz=datetime.UTC).date()
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     versions = f"NumPy {np.__version__}, SciPy {scipy.__version__}, "
     versions += f"torch {torch.__version__.split('+')[0]}"
-    text = [
+    small = ", ".join(f"{name} {micro:.0f}" for name, micro in speed.one_small_row().items())
+    summary = [
         f"Measured on {today} ({machine}; Python {platform.python_version()}, {versions}).",
         "",
-        "### Worst error, in ulp (0.5 is perfect rounding)",
+        "Worst error in ulp over rows where softmax goes wrong; 0.5 is perfect rounding:",
         "",
         *accuracy_lines,
         "",
-        "### Time, as a share of SciPy's in the same run (one thread but where it says two)",
+        "Time as a share of SciPy's, NumPy arrays, one thread, both in the same run:",
+        "",
+        *ours,
+        "",
+        f"One row of ten logits takes this many microseconds: {small}.",
+    ]
+    details = [
+        "",
+        "## Everybody's time, as a share of SciPy's (one thread but where it says two)",
         "",
         "Memory is the peak of our call, result included, as a share of the input's.",
         "",
-        *speed_lines,
+        *everybody,
     ]
-    (RESULTS / "tables.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    (RESULTS / "tables.md").write_text("\n".join(summary + details) + "\n", encoding="utf-8")
+    block = "\n".join(["", "", *summary, "", ""])
+    text = README.read_text(encoding="utf-8")
+    README.write_text(BLOCK.sub(rf"\g<1>{block}\g<2>", text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import statistics
 import time
+import timeit
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import scipy.special
@@ -22,9 +24,9 @@ FUNCTIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 Runs = dict[str, Callable[[], object]]
 
 
-def _scipy_cross_entropy(x: np.ndarray, y: np.ndarray) -> float:
-    log_p = scipy.special.log_softmax(x, axis=-1)
-    return float(-np.take_along_axis(log_p, y[:, None], axis=-1).mean())
+def _scipy_cross_entropy(x: np.ndarray, y: np.ndarray, axis: int = -1) -> float:
+    log_p = scipy.special.log_softmax(x, axis=axis)
+    return float(-np.take_along_axis(log_p, np.expand_dims(y, axis), axis=axis).mean())
 
 
 def _naive(x: np.ndarray, y: np.ndarray, function: str) -> object:
@@ -63,7 +65,8 @@ def _torch(t: torch.Tensor, y: torch.Tensor, function: str, threads: int) -> obj
 
 def runs(x: np.ndarray, y: np.ndarray, function: str) -> Runs:
     """Return what is timed for one function on one array: SciPy first."""
-    ours, theirs = getattr(kernels, function), getattr(scipy.special, function, None)
+    ours: Any = getattr(kernels, function)
+    theirs: Any = getattr(scipy.special, function, None)
     t, labels, buffer = torch.from_numpy(x), torch.from_numpy(y), np.empty_like(x)
     is_loss = function == "cross_entropy"
     return {
@@ -76,6 +79,39 @@ def runs(x: np.ndarray, y: np.ndarray, function: str) -> Runs:
         "np.exp into a buffer": lambda: np.exp(x, out=buffer),
         "copy": lambda: np.copyto(buffer, x),
     }
+
+
+def pair(x: np.ndarray, y: np.ndarray, function: str, axis: int) -> Runs:
+    """Return SciPy's function and ours along any axis."""
+    ours: Any = getattr(kernels, function)
+    theirs: Any = getattr(scipy.special, function, None)
+    if function == "cross_entropy":
+        return {
+            "SciPy": lambda: _scipy_cross_entropy(x, y, axis),
+            "ours": lambda: ours(x, y, axis=axis),
+        }
+    return {"SciPy": lambda: theirs(x, axis=axis), "ours": lambda: ours(x, axis=axis)}
+
+
+def layouts() -> Iterator[tuple[str, str, np.ndarray, int]]:
+    """Yield (description, dtype, array, class axis): what does not lie as rows."""
+    rng = np.random.default_rng(2)
+    for dtype in ("float32", "float64"):
+        square = rng.standard_normal((4_096, 4_096)).astype(dtype)
+        yield "4096×4096, axis 0", dtype, square, 0
+        yield "4096×4096, Fortran", dtype, np.asfortranarray(square), 1
+        yield "31×150×271, axis 1", dtype, rng.standard_normal((31, 150, 271)).astype(dtype), 1
+    yield "1024×1024", "float16", rng.standard_normal((1_024, 1_024)).astype(np.float16), 1
+
+
+def one_small_row() -> dict[str, float]:
+    """Return the best time of each of our functions for 1×10 logits, in microseconds."""
+    x, y = inputs((1, 10), "float32")
+    found = {}
+    for function in FUNCTIONS:
+        run = pair(x, y, function, -1)["ours"]
+        found[function] = min(timeit.repeat(run, number=500, repeat=40)) / 500 * 1e6
+    return found
 
 
 def ratios(timed: Runs, rounds: int) -> dict[str, float]:

@@ -63,7 +63,8 @@ def logsumexp(x: np.ndarray) -> np.ndarray:
     x = _arranged(x, order)
     out = np.empty((len(x), 1, x.shape[-1]), x.dtype)
     for block, y, buffer, axis, _ in _blocks(x, out):
-        m, rest = _maximum_and_rest(block, buffer, axis)
+        # Where m is negative it cancels part of log1p(rest), and rest has to be sharper.
+        m, rest = _maximum_and_rest(block, buffer, axis, shift_negative=True)
         np.add(m, np.log1p(rest), out=y)
     return _restored(out, order, shape)
 
@@ -86,7 +87,9 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
 # --- one block ------------------------------------------------------------------------------
 
 
-def _maximum_and_rest(x: np.ndarray, e: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def _maximum_and_rest(
+    x: np.ndarray, e: np.ndarray, axis: int, shift_negative: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Return m and rest = Σ exp(x_j − m) without the maximum's own term; `e` is a buffer."""
     np.exp(x, out=e)
     if axis == 1:
@@ -107,6 +110,8 @@ def _maximum_and_rest(x: np.ndarray, e: np.ndarray, axis: int) -> tuple[np.ndarr
         s = _sum(e, axis)
         easy = _in_range(x, s)
         rest = _rest(x, m, e, s, np.exp(m), axis)
+    if shift_negative:
+        easy &= m >= 0
     if not easy.all():
         hard = _picked(~easy, axis)
         x_hard, m_hard = x[hard], m[hard]

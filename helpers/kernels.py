@@ -364,7 +364,8 @@ def entropy(p: Array, axis: Axis = -1) -> Array:
     r = rows(p, axis)
     xp, p = r.xp, r.wide()
     terms = p * xp.log(xp.where(p == 0, xp.ones_like(p), p))
-    return r.restore_reduced(-xp.sum(terms, axis=-1, keepdims=True))
+    # 0 − Σ rather than −Σ: a certain outcome has entropy 0, not −0.
+    return r.restore_reduced(0 - xp.sum(terms, axis=-1, keepdims=True))
 
 
 def sparsemax(x: Array) -> Array:
