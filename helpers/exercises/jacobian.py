@@ -232,6 +232,7 @@ def transpose_of_one_row(x, *, product):
     truth=_differentiated("softmax"),
     scale=_rows_of_p,
     relative=lambda x: spread(x).max(),
+    time_limit=10.0,  # torch.func alone takes seconds to load
     remark="Rows never touch: these N blocks hold all of the (N, n, N, n) Jacobian.",
 )
 def batch_jacobian(x):
