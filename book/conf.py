@@ -3,6 +3,7 @@
 Nothing is executed, and nothing on a page asks another host: fonts, search and MathJax are in it.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -64,10 +65,23 @@ html_show_sourcelink = False
 html_theme_options = {
     "home_page_in_toc": True,
     "navbar_persistent": [],  # one search field, in the sidebar
-    "path_to_docs": "book",
     "show_toc_level": 2,
     "use_fullscreen_button": False,
 }
+# Built where a repository is known, as on GitHub: buttons to report an error, and to open a
+# notebook on Binder or Colab. Links only; nothing is loaded from there.
+if repository := os.environ.get("GITHUB_REPOSITORY"):
+    html_theme_options |= {
+        "repository_url": f"https://github.com/{repository}",
+        "repository_branch": os.environ.get("GITHUB_REF_NAME", "main"),
+        "use_repository_button": True,
+        "use_issues_button": True,
+        "launch_buttons": {
+            "binderhub_url": "https://mybinder.org",
+            "colab_url": "https://colab.research.google.com",
+            "notebook_interface": "jupyterlab",
+        },
+    }
 
 
 def setup(app):

@@ -26,6 +26,8 @@ pytest.importorskip("sphinx", reason="the book's requirements are not installed"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 SCREENSHOTS = ROOT / "build" / "screenshots"
+# As the workflow that publishes it finds it.
+REPOSITORY = {"GITHUB_REPOSITORY": "someone/softmax", "GITHUB_REF_NAME": "main"}
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,7 +46,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = subprocess.run(
         [*command, "book", "site"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **REPOSITORY},
         capture_output=True,
         text=True,
         check=False,
@@ -127,6 +129,20 @@ def test_every_notebook_and_every_public_function_has_its_place(
             if not name.startswith("_") and getattr(thing, "__module__", "") == module.__name__
         ]
         assert {f"{module.__name__}.{name}" for name in public} <= page.ids
+
+
+def test_every_notebook_can_be_opened_elsewhere_and_its_errors_reported(
+    pages: dict[Path, Page], book: Path
+) -> None:
+    for path in PATHS:
+        links = pages[book / "notebooks" / f"{path.stem}.html"].links
+        binder = "https://mybinder.org/v2/gh/someone/softmax/main?urlpath=lab/tree/notebooks/"
+        assert binder + path.name in links
+        colab = "https://colab.research.google.com/github/someone/softmax/blob/main/notebooks/"
+        assert colab + path.name in links
+        assert any(
+            link.startswith("https://github.com/someone/softmax/issues/new") for link in links
+        )
 
 
 # -- a browser ----------------------------------------------------------------------------------

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 
+from tests.course import PATHS, exercise_id, read
 from tools import lab
+from tools.notebooks import text_of
 
 
 @pytest.fixture
@@ -55,6 +59,37 @@ def test_a_newer_edition_is_put_beside_and_told_once(course: Path, work: Path) -
         "answers in the second edition"
     )
     assert (work / "03_max_shift.new-edition-2.ipynb").read_text() == "third edition of 03"
+
+
+@pytest.mark.skipif(not PATHS, reason="no notebook yet")
+def test_answers_survive_an_update_of_the_course(tmp_path: Path, work: Path) -> None:
+    """Solve an exercise in a real notebook, bring a newer edition, and find the answer."""
+    edition, command = tmp_path / "course", ["--copy", "--course", str(tmp_path / "course")]
+    command += ["--work", str(work)]
+    name = PATHS[-1].name
+    shutil.copytree(PATHS[-1].parent, edition)
+    assert lab.main(command) == 0
+
+    def stub(path: Path) -> nbformat.NotebookNode:
+        return next(cell for cell in read(path).cells if exercise_id(cell, "ex"))
+
+    def write(path: Path, cell_id: str, source: str) -> None:
+        notebook = read(path)
+        next(cell for cell in notebook.cells if cell.id == cell_id).source = source
+        path.write_text(text_of(notebook), encoding="utf-8")
+
+    blank = stub(work / name)
+    write(work / name, blank.id, "my = 'answer'")
+    title = read(edition / name).cells[0]
+    write(edition / name, title.id, f"{title.source} A sentence more.")
+    for _ in range(2):
+        assert lab.main(command) == 0
+
+    beside = work / name.replace(".ipynb", ".new-edition-1.ipynb")
+    assert stub(work / name).source == "my = 'answer'"
+    assert stub(beside).source == blank.source
+    assert read(beside).cells[0].source.endswith("A sentence more.")
+    assert len(names(work)) == len(PATHS) + 1
 
 
 def test_a_new_notebook_of_the_course_is_copied(course: Path, work: Path) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.course import PATHS, ROOT
@@ -60,6 +61,17 @@ def get(address: str) -> Any:
     raise TimeoutError(address)
 
 
+def listening(pid: int) -> set[str]:
+    """Return the addresses on which a process and its children listen."""
+    parent = psutil.Process(pid)
+    return {
+        connection.laddr.ip
+        for process in (parent, *parent.children(recursive=True))
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
 def test_serves_the_copies_to_who_has_the_token_and_ends_at_ctrl_c(
     server: subprocess.Popen[str],
 ) -> None:
@@ -80,6 +92,7 @@ def test_serves_the_copies_to_who_has_the_token_and_ends_at_ctrl_c(
     assert settings["checkForUpdates"]["default"] is False
     with pytest.raises(urllib.error.HTTPError, match="403"):
         get(f"{base}/api/contents")
+    assert listening(server.pid) == {"127.0.0.1"}
 
     os.killpg(server.pid, signal.SIGINT)
     assert server.wait(timeout=30) == 0

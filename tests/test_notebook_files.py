@@ -294,3 +294,13 @@ def test_links_inside_the_course_lead_somewhere(path: Path) -> None:
                 len(PATHS) < NOTEBOOKS and re.fullmatch(r"\d\d_\w+\.ipynb", target)
             )
             assert known, f"{cell.id}: {target} does not exist"
+
+
+@every_notebook
+def test_the_way_back_and_on_stands_first_and_last(path: Path) -> None:
+    place = PATHS.index(path)
+    following = PATHS[place + 1] if place + 1 < len(PATHS) else PATHS[0]
+    neighbours = {other.name for other in (*PATHS[max(place - 1, 0) : place], following)}
+    texts = markdown_cells(path)
+    for cell in (texts[0], texts[-1]):
+        assert neighbours <= set(re.findall(r"\]\((\d\d_\w+\.ipynb)\)", cell.source)), cell.id
