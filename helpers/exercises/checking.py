@@ -365,8 +365,10 @@ def _mapping_difference(
         return "keys", f"other keys than asked ({'; '.join(words)})", None
     for key, part in expected.items():
         problem = difference(exercise, probe, value[key], part)
+        if problem is not None and isinstance(part, np.ndarray) and part.dtype.kind == "b":
+            return "value", f"not so: {key}", None
         if problem is not None:
-            return problem[0], f"at key {key!r}: {problem[1]}", None
+            return problem[0], f"at {key!r}: {problem[1]}", None
     return None
 
 

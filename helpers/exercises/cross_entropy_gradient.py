@@ -661,20 +661,28 @@ class _Fit(Probe):
 def _held_out(result, X, y, n_classes):
     """Return what counts: shapes, finite numbers, and how it does on examples not trained on.
 
-    Three flags tell the ways to fail apart: the loss did not grow, the accuracy is clearly above
-    chance, and it is what is asked. Whoever reaches the last has the others too.
+    The last three tell the ways to fail apart; whoever reaches the last has the others too.
     """
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ValueError("two results were asked, the pair (W, b)")
     W, b = (np.asarray(part, dtype=float) for part in result)
-    shapes = [W.shape == (X.shape[1], n_classes), b.shape == (n_classes,)]
-    if not all(shapes) or not (np.isfinite(W).all() and np.isfinite(b).all()):
-        return np.array([*shapes, False, False, False, False], dtype=int)
+    facts = {
+        "W has the shape (d, n_classes)": W.shape == (X.shape[1], n_classes),
+        "b has the shape (n_classes,)": b.shape == (n_classes,),
+    }
+    fit_to_use = all(facts.values()) and bool(np.isfinite(W).all() and np.isfinite(b).all())
+    facts["all numbers are finite"] = fit_to_use
+    rest = "the loss fell", "better than guessing", "right often enough"
+    if not fit_to_use:
+        return facts | dict.fromkeys(rest, False)
     _, X_test, _, y_test = _digits() if n_classes == 10 else _clusters()
     logits = X_test @ W + b
     gaps = logits.max(axis=1) - logits[np.arange(len(y_test)), y_test]
     accuracy = np.mean(np.argmax(logits, axis=1) == y_test)
     enough = accuracy >= (0.92 if n_classes == 10 else 0.95)
     learnt = enough or accuracy >= 1.5 / n_classes
-    return np.array([*shapes, True, enough or gaps.mean() <= 2.0, learnt, enough], dtype=int)
+    reached = bool(enough or gaps.mean() <= 2.0), bool(learnt), bool(enough)
+    return facts | dict(zip(rest, reached, strict=True))
 
 
 def _library_fit(X, y, n_classes):

@@ -105,6 +105,8 @@ def _unchanging_kind(exercise: Exercise, findings: Findings, kinds: set[str]) ->
 def _what_to_return(exercise: Exercise) -> str:
     """Say in which form a result is asked, for an answer of another type."""
     wanted = expected_outcomes(exercise)[0].value
+    if exercise.canonical is not None and not isinstance(wanted, tuple):
+        return "Look at the task again: what has to be returned?"
     if isinstance(wanted, dict):
         return "Write a dict: {name: number, …}, with the names that the task lists."
     if isinstance(wanted, frozenset):
@@ -741,7 +743,8 @@ def first_difference(exercise: Exercise, findings: Findings) -> Diagnosis:
     if words is None:
         look = hint if exercise.value else f"Follow this input through your code; {hint}"
         return Diagnosis("", look)
-    look = hint if exercise.value else f"Compute this entry by hand; {hint}"
+    by_hand = not exercise.value and exercise.canonical is None
+    look = f"Compute this entry by hand; {hint}" if by_hand else hint
     return Diagnosis(f"The first difference is {words}.", look)
 
 
@@ -758,7 +761,7 @@ def _first(exercise: Exercise, probe: Probe, mine: Any, wanted: Any) -> str | No
             return f"in result {key + 1}, {words}"
         return None
     problem = difference(exercise, probe, mine, wanted)
-    if problem is None or problem[2] is None or not is_real(mine):
+    if problem is None or problem[2] is None or not is_real(mine) or wanted.dtype == bool:
         return None
     where = problem[2]
     yours, expected = as_numbers(mine)[where], np.asarray(wanted)[where]

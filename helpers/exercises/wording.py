@@ -239,8 +239,9 @@ def shown(value: Any, digits: int = 6, *, dtype: bool = False) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(shown(part, digits) for part in value)})"
     if isinstance(value, dict):
-        pairs = (f"{key!r}: {shown(part, digits)}" for key, part in value.items())
-        return _short(f"{{{', '.join(pairs)}}}")
+        pairs = [f"{key!r}: {shown(part, digits)}" for key, part in value.items()]
+        between = ", " if sum(map(len, pairs)) < 90 else ",\n "
+        return _short(f"{{{between.join(pairs)}}}")
     if isinstance(value, frozenset):
         if not value:
             return "set()"
