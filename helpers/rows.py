@@ -190,7 +190,7 @@ def as_labels(labels: Array, n: int) -> tuple[Array, Any]:
 
 def _checked_labels(labels: Array, n: int, xp: Any) -> Array:
     outside = (labels < 0) | (labels >= n)
-    if outside.any():
+    if xp.count_nonzero(outside):
         row = int(xp.argmax(xp.astype(xp.reshape(outside, (-1,)), xp.int8)))
         label = int(xp.reshape(labels, (-1,))[row])
         raise ValueError(f"labels must lie in 0…{n - 1} for {n} classes; got {label} at row {row}")
