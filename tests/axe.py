@@ -23,7 +23,11 @@ THEIRS = {
 }
 
 RUN = """async ([root, theirs]) => {
-    const found = await axe.run(root || document, {resultTypes: ["violations"], elementRef: true});
+    const found = await axe.run(root || document, {
+        resultTypes: ["violations"],
+        elementRef: true,
+        preload: false,  // it would fetch every style sheet again
+    });
     return found.violations.flatMap(rule => rule.nodes.map(node => ({
         rule: rule.id,
         impact: rule.impact,
