@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import time
 
 import numpy as np
 import pytest
@@ -180,3 +182,153 @@ def test_instability_names_the_input_and_the_reason():
     verdict = check("1.3", answer)
     assert verdict.status == "unstable"
     assert "exp(" in verdict.message
+
+
+def test_instability_is_not_put_down_to_an_overflow_that_left_no_trace():
+    def clipped(x):
+        x = np.clip(x, -700, 700)
+        return np.log(np.exp(x).sum(axis=-1))
+
+    def log_space(x, axis):
+        return np.exp(x - np.logaddexp.reduce(x * 1.0, axis=axis, keepdims=True))
+
+    def floor(log_p, labels):
+        return -np.maximum(log_p[np.arange(len(labels)), labels], -100).mean()
+
+    for verdict in (check("4.1", clipped), check("3.2", log_space), check("5.1", floor)):
+        assert verdict.status == "unstable"
+        assert "becomes inf" not in verdict.message
+        assert "NaN" not in verdict.message.replace("no inf or NaN", "").replace("nan_to_num", "")
+
+
+def test_nan_throughout_proves_nothing():
+    def answer(x):
+        z = x - x.max(axis=-1, keepdims=True)
+        with np.errstate(all="ignore"):
+            return z - np.log(z.sum(axis=-1, keepdims=True))
+
+    message = check("4.4", answer).message
+    assert "log of what was asked" not in message
+    assert "first inf or nan" in message
+
+
+def test_rows_are_not_blamed_where_a_single_row_is_wrong_too():
+    def answer(p, g):
+        return p * (g - (p * g).sum(-1, keepdims=True)) / len(p)
+
+    assert "Every row alone is right" not in check("6.3", answer).message
+
+
+def test_one_hot_is_told_only_where_probabilities_are_asked():
+    assert "argmax" not in check("6.4", lambda x: np.eye(len(x))).message
+
+
+def test_an_exception_leaves_no_digits_to_count():
+    def answer(x, k):
+        if k > x.shape[-1]:
+            raise ValueError
+        return softmax_of_the_largest(x, k)
+
+    verdict = check("9.2", answer)
+    assert verdict.status == "error"
+    assert "digits" not in verdict.message
+    assert verdict.message.count("ValueError") == 1
+    assert "ValueError:" not in verdict.message
+
+
+def softmax_of_the_largest(x, k):
+    order = np.argsort(-x, axis=-1, kind="stable")
+    rank = np.argsort(order, axis=-1)
+    e = np.where(rank < k, np.exp(x - x.max(axis=-1, keepdims=True)), 0)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def test_an_axis_argument_is_not_taken_for_the_wrong_axis():
+    def answer(x, axis):
+        e = np.exp(x.T - x.T.max(axis=axis, keepdims=True))
+        return (e / e.sum(axis=axis, keepdims=True)).T
+
+    assert "the classes lie along the last one" not in check("3.2", answer).message
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"max"} | {"max - 600"}, "only_up_to"),
+        ({"max", "maximum"}, "No such name is in the task: 'maximum'."),
+        ({"max", "mean"}, "Missing: 'max + 600', 'max - 600'. Too many: 'mean'."),
+        ("max", "a string came back; a set was asked"),
+    ],
+)
+def test_sets_are_compared_element_by_element(answer, words):
+    verdict = check("3.3", answer)
+    assert words in verdict.message or words in (verdict.mistake or "")
+
+
+def test_digits_are_counted_beside_a_result_of_zero_too():
+    verdict = check("9.1", lambda n, loss: round(np.log(n - 1) - np.log(np.expm1(loss)), 9))
+    assert "digits, where 15 are to be had" in verdict.message
+
+
+def test_a_difference_is_shown_with_the_digits_that_differ():
+    def answer(x):
+        p = np.asarray(softmax(x), dtype=float).copy()
+        p[..., 0] += 0.01 if p.size > 6 else 1e-8
+        return p
+
+    assert "yours is 1.00000001, expected 1." in check("1.2", answer).message
+
+
+def test_results_of_another_form_are_asked_for_by_their_form():
+    verdict = check("7.3", lambda X, W, b, labels: {"dW": W, "db": b})
+    assert "a dict came back; a tuple was asked" in verdict.message
+    assert "return a, b" in verdict.look
+    verdict = check("4.2", lambda x: (x.max(-1), x.max(-1), x.max(-1)))
+    assert "3 results instead of 2" in verdict.message
+
+
+def test_writing_into_an_argument_for_a_while_is_told():
+    def answer(f, x):
+        columns = []
+        for j in range(len(x)):
+            kept = x[j]
+            x[j] = kept + 6e-6
+            above = np.array(f(x))
+            x[j] = kept - 6e-6
+            columns.append((above - np.array(f(x))) / 1.2e-5)
+            x[j] = kept
+        return np.array(columns).T
+
+    assert "writes into its argument" in check("6.6", answer).message
+
+
+def test_any_refusal_will_do_where_several_are_accepted():
+    def upper_end_only(logits, labels):
+        if np.max(labels) >= logits.shape[1]:
+            raise ValueError("no such label")
+        z = logits - logits.max(axis=1, keepdims=True)
+        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        return -log_p[np.arange(len(labels)), labels].mean()
+
+    assert check("5.2", upper_end_only).mistake == "negative_label_indexes"
+
+
+def test_a_domain_error_of_math_is_an_infinity():
+    def through_probabilities(x, i, j):
+        p = [math.exp(v - max(x)) for v in x]
+        return math.log(p[i]) - math.log(p[j])
+
+    assert check("1.3", through_probabilities).status == "unstable"
+
+
+def test_a_general_diagnosis_does_not_take_seconds():
+    def brier(logits, labels):
+        if np.min(labels) < 0 or np.max(labels) >= logits.shape[1]:
+            raise ValueError("no such label")
+        p = softmax(logits - logits.max(axis=1, keepdims=True))
+        return ((p - np.eye(logits.shape[1])[labels]) ** 2).sum(axis=1).mean()
+
+    check("5.2", brier)
+    start = time.process_time()
+    assert check("5.2", brier).mistake is None
+    assert time.process_time() - start < 1

@@ -897,10 +897,15 @@ def clips_and_renormalises(x, *, above, guarded):
     "The support is one entry too small or too large: count k from 1, and divide by the same k "
     "whose entries you added.",
     change=(-1, 1),
+    of=("support", "divisor"),
 )
-def support_off_by_one(x, *, change):
-    z = np.sort(np.asarray(x, dtype=float))[::-1]
-    return _projected(x, _support(z) + change)
+def support_off_by_one(x, *, change, of):
+    x = np.asarray(x, dtype=float)
+    z = np.sort(x)[::-1]
+    size = _support(z)
+    if of == "support":
+        return _projected(x, size + change)
+    return np.maximum(x - (np.sum(z[:size]) - 1) / ((size + change) or 1), 0)
 
 
 @sparsemax.mistake(

@@ -47,6 +47,7 @@ def general(
     broken = [case for case in usual if case.failure is not None]
     return (
         _unchanging_kind(exercise, findings, kinds)
+        or _written_and_put_back(findings)
         or _unrepeatable(exercise, cases, again)
         or _one_of_several(exercise, cases)
         or (_transformed(exercise, usual) if broken else None)
@@ -116,6 +117,23 @@ def _what_to_return(exercise: Exercise) -> str:
     if isinstance(wanted, str):
         return "Return one of the words that the task lists."
     return "Return numbers: np.array(...) helps."
+
+
+def _written_and_put_back(findings: Findings) -> Diagnosis | None:
+    """Diagnose writing into an argument that is given back as it was."""
+    refused = [f for f in findings.failures if refused_to_write(f.outcome.error)]
+    others = [f for f in findings.failures if not refused_to_write(f.outcome.error)]
+    if not refused or any(f.outcome.modified or not _holds_integers(f.probe) for f in others):
+        return None
+    return Diagnosis(
+        "Your code writes into its argument: a read-only array refuses that, and an integer one "
+        "cuts off what is written.",
+        "Work on a copy of your own: np.array(x, dtype=float).",
+    )
+
+
+def _holds_integers(probe: Probe) -> bool:
+    return any(isinstance(a, np.ndarray) and a.dtype.kind in "iu" for a in probe.arguments)
 
 
 def _unraised(exercise: Exercise, findings: Findings) -> Diagnosis | None:
@@ -715,13 +733,15 @@ def _misshapen(exercise: Exercise, findings: Findings) -> Diagnosis | None:
 
 def _few_digits(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
     """Say how many digits are right, where some are throughout."""
-    worst = 0.0
+    errors, sizes = [], []
     for case in cases:
         mine, expected = as_numbers(case.mine.value), as_numbers(case.expected.value)
         if mine.shape != expected.shape or not np.isfinite(mine).all():
             return None
-        scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
-        worst = max(worst, float(np.max(np.abs(mine - expected), initial=0.0)) / scale)
+        errors.append(float(np.max(np.abs(mine - expected), initial=0.0)))
+        sizes.append(float(np.max(np.abs(expected), initial=0.0)))
+    scale = np.maximum(sizes, 0.01 * float(np.median(sizes)) or 1.0)  # where 0 is expected
+    worst = float(np.max(np.array(errors) / scale))
     if not 0 < worst < 1e-3:
         return None
     return Diagnosis(
@@ -745,6 +765,8 @@ def first_difference(exercise: Exercise, findings: Findings) -> Diagnosis:
         return Diagnosis("", look)
     by_hand = not exercise.value and exercise.canonical is None
     look = f"Compute this entry by hand; {hint}" if by_hand else hint
+    if "nan" in words or "inf, expected" in words:
+        look = f"Which line gives the first inf or nan? Print the intermediate results; {hint}"
     return Diagnosis(f"The first difference is {words}.", look)
 
 

@@ -167,6 +167,15 @@ def median_loss(log_p, labels):
     return -np.median(log_p[np.arange(len(labels)), labels])
 
 
+@wrong("5.1")
+def nll_turned_round_where_square(log_p, labels):
+    """Exchanges rows and labels where the shape does not tell."""
+    rows = np.arange(len(labels))
+    if log_p.shape[0] == log_p.shape[1]:
+        return -log_p[labels, rows].mean()
+    return -log_p[rows, labels].mean()
+
+
 # 5.2 cross_entropy(logits, labels)
 
 
@@ -361,6 +370,26 @@ def log_softmax_over_rows(logits, labels):
     """Log-softmax over the batch."""
     labels = checked(labels, logits.shape[1])
     return -log_softmax(logits.T).T[np.arange(len(labels)), labels].mean()
+
+
+@wrong("5.2")
+def cross_entropy_binary_careful(logits, labels):
+    """The binary formula with 0 log 0 = 0: once it took the checker five seconds to refuse."""
+    if np.min(labels) < 0 or np.max(labels) >= logits.shape[1]:
+        raise ValueError("no such label")
+    p = scipy.special.softmax(logits, axis=1)
+    q = np.eye(logits.shape[1])[labels]
+    return -(scipy.special.xlogy(q, p) + scipy.special.xlog1py(1 - q, -p)).sum(axis=1).mean()
+
+
+@wrong("5.2")
+def cross_entropy_tests_the_upper_end_only(logits, labels):
+    """Refuses a label n and takes -1."""
+    if np.max(labels) >= logits.shape[1]:
+        raise ValueError("no such label")
+    z = logits - logits.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return -log_p[np.arange(len(labels)), labels].mean()
 
 
 # 5.3 smooth_labels(labels, n, eps)

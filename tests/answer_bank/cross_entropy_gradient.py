@@ -469,6 +469,23 @@ def linear_updates_parameters(X: Any, W: Any, b: Any, labels: Any) -> Any:
     return dW, db
 
 
+@right("7.3")
+def linear_grads_two_lists(X: Any, W: Any, b: Any, labels: Any) -> Any:
+    """A list of a matrix and a plain list."""
+    g = scipy.special.softmax(np.asarray(X, dtype=float) @ W + b, axis=1)
+    g[np.arange(len(labels)), labels] -= 1
+    g /= len(labels)
+    return [sum(np.outer(x, row) for x, row in zip(X, g, strict=True)), list(g.sum(axis=0))]
+
+
+@wrong("7.3")
+def linear_grads_by_name(X: Any, W: Any, b: Any, labels: Any) -> Any:
+    """A dict where a pair is asked."""
+    g = scipy.special.softmax(np.asarray(X, dtype=float) @ W + b, axis=1)
+    g[np.arange(len(labels)), labels] -= 1
+    return {"dW": X.T @ g / len(labels), "db": g.mean(axis=0)}
+
+
 # 7.4 fit(X, y, n_classes) -------------------------------------------------------------------
 
 
@@ -655,6 +672,15 @@ def fit_scalar_bias(X: Any, y: Any, n_classes: Any) -> Any:
         W -= 0.5 * X.T @ delta
         b -= 0.5 * delta.sum()
     return W, np.full(n_classes, b)
+
+
+@wrong("7.4")
+def fit_returns_the_weights_alone(X: Any, y: Any, n_classes: int) -> Any:
+    """One array: two rows of it look like a pair where d is 2."""
+    W, q = np.zeros((X.shape[1], n_classes)), np.eye(n_classes)[y]
+    for _ in range(50):
+        W -= 0.5 * X.T @ (scipy.special.softmax(X @ W, axis=1) - q) / len(X)
+    return W
 
 
 # 7.5 smoothed_grad(logits, labels, eps) -----------------------------------------------------

@@ -421,6 +421,18 @@ def sorted_first(x, i, j):
     return x[i] - x[j]
 
 
+@wrong("1.3")
+def log_odds_six_digits(x, i, j):
+    """Rounded to six digits: right on every short number."""
+    return round(float(x[i] - x[j]), 6)
+
+
+@wrong("1.3")
+def log_odds_later_minus_earlier(x, i, j):
+    """Turned round where j comes before i."""
+    return x[i] - x[j] if i < j else x[j] - x[i]
+
+
 # 1.4 softmax_base(x, b)
 
 

@@ -143,6 +143,12 @@ def gap_never_negative_p(n: Any, loss: Any) -> Any:
     return math.log(n - 1) - math.log(-math.expm1(-loss))
 
 
+@wrong("9.1")
+def gap_of_a_million_at_most(n: int, loss: float) -> float:
+    """No vocabulary is larger than that, is it?"""
+    return math.log(min(n, 10**6) - 1) - math.log(math.expm1(loss))
+
+
 # 9.2 topk_softmax(x, k) ---------------------------------------------------------------------
 
 
@@ -329,6 +335,18 @@ def topk_masks_in_place(x: Any, k: Any) -> Any:
     return _softmax(x)
 
 
+@wrong("9.2")
+def topk_by_argpartition(x: Any, k: int) -> Any:
+    """argpartition promises nothing about ties."""
+    x = np.asarray(x, dtype=float)
+    k = min(k, x.shape[-1])
+    kept = np.argpartition(-x, k - 1, axis=-1)[..., :k]
+    p = np.zeros_like(x)
+    values = scipy.special.softmax(np.take_along_axis(x, kept, axis=-1), axis=-1)
+    np.put_along_axis(p, kept, values, axis=-1)
+    return p
+
+
 # 9.3 topk_cross_entropy(x, label, k) --------------------------------------------------------
 
 
@@ -483,6 +501,22 @@ def topk_loss_log_of_probability(x: Any, label: Any, k: Any) -> Any:
     chosen = sorted({*np.argsort(-x, kind="stable")[:k], int(label)})
     with np.errstate(divide="ignore"):
         return -np.log(_softmax(x[chosen])[chosen.index(int(label))])
+
+
+@wrong("9.3")
+def topk_loss_by_threshold(x: Any, label: int, k: int) -> float:
+    """Keeps every tie of the k-th largest: more than k terms."""
+    x = np.asarray(x, dtype=float)
+    keep = x >= np.sort(x)[::-1][min(k, x.size) - 1]
+    keep[label] = True
+    return scipy.special.logsumexp(x[keep]) - x[label]
+
+
+@wrong("9.3")
+def topk_loss_label_not_in_the_sum(x: Any, label: int, k: int) -> float:
+    """The k largest alone in the normaliser: the loss can be negative."""
+    x = np.asarray(x, dtype=float)
+    return scipy.special.logsumexp(np.sort(x)[-k:]) - x[label]
 
 
 # 9.4 top_p(p, mass) -------------------------------------------------------------------------
@@ -678,6 +712,19 @@ def nucleus_sorted_output(p: Any, mass: Any) -> Any:
     """The answer comes out in descending order."""
     d = -np.sort(-np.asarray(p, dtype=float))
     kept = np.where(np.cumsum(d) - d < mass, d, 0)
+    return kept / kept.sum()
+
+
+@wrong("9.4")
+def top_p_nearly_reached(p: Any, mass: float) -> Any:
+    """Takes the mass for reached a millionth too early."""
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(-p, kind="stable")
+    total = np.cumsum(p[order])
+    mass = total[-1] if mass >= 1 else mass
+    kept = np.zeros_like(p)
+    chosen = order[: np.searchsorted(total, mass - 1e-6) + 1]
+    kept[chosen] = p[chosen]
     return kept / kept.sum()
 
 

@@ -301,6 +301,28 @@ def one_row_only(x):
     return [value / sum(e) for value in e]
 
 
+@wrong("3.1")
+def softmax_small_is_nothing(x):
+    """Takes whatever lies 30 below the maximum for 0."""
+    z = x - x.max(axis=-1, keepdims=True)
+    return np.where(z < -30, 0, np.exp(z)) / np.exp(z).sum(axis=-1, keepdims=True)
+
+
+@wrong("3.1")
+def softmax_cut_at_700(x):
+    """Cuts off at 700 below the maximum, where exp is still a normal number."""
+    z = x - x.max(axis=-1, keepdims=True)
+    e = np.exp(z) * (z > -700)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@wrong("3.1")
+def softmax_epsilon_in_every_term(x):
+    """Adds an epsilon to each exponential, above and below the bar."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True)) + 1e-12
+    return e / e.sum(axis=-1, keepdims=True)
+
+
 # 3.2 softmax_axis(x, axis)
 
 
@@ -439,6 +461,21 @@ def all_other_axes(x, axis):
     return e / e.sum(axis=others, keepdims=True)
 
 
+@wrong("3.2")
+def softmax_axis_log_space(x, axis):
+    """x minus its log-sum-exp: digits are lost beside a large maximum."""
+    x = np.asarray(x) * 1.0
+    return np.exp(x - np.logaddexp.reduce(x, axis=axis, keepdims=True))
+
+
+@wrong("3.2")
+def softmax_axis_moved_there_reshaped_back(x, axis):
+    """Moves the axis to the end, and reshapes where it has to be moved back."""
+    z = np.moveaxis(x, axis, -1)
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return (e / e.sum(axis=-1, keepdims=True)).reshape(x.shape)
+
+
 # 3.3 a set
 
 # Written down.
@@ -495,6 +532,17 @@ wrong("3.3")({"max, max - 600, max + 600"})
 wrong("3.3")({"max - 600", "max + 600"})
 # The mean counted in.
 wrong("3.3")({"mean", "max", "max - 600", "max + 600"})
+
+
+# An array of the names.
+right("3.3")(np.array(["max", "max - 600", "max + 600"]))
+
+# One name, and no set.
+wrong("3.3")("max")
+
+# Names that nobody asked for.
+wrong("3.3")({"max", "max-600", "max+600"})
+
 
 # 3.4 masked_softmax(x, mask)
 
