@@ -126,6 +126,20 @@ def test_what_is_installed_here_is_what_is_pinned() -> None:
 # -- commands, workflows, papers ----------------------------------------------------------------
 
 
+def test_binder_installs_what_learners_do() -> None:
+    assert lines("binder/requirements.txt") == ["-r ../requirements.txt", "-c ../constraints.txt"]
+    (python,) = lines("binder/runtime.txt")
+    assert python.removeprefix("python-") in SUPPORTED
+
+
+def test_the_form_for_errors_is_sane() -> None:
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/error.yml").read_text(encoding="utf-8"))
+    assert {"name", "description", "body"} <= set(form)
+    ids = [field["id"] for field in form["body"]]
+    assert len(set(ids)) == len(ids)
+    assert all(field["attributes"]["label"] for field in form["body"])
+
+
 def test_the_supported_pythons_agree() -> None:
     classifiers = re.findall(r"Python :: (\d\.\d+)", "\n".join(PROJECT["classifiers"]))
     assert tuple(classifiers) == SUPPORTED
