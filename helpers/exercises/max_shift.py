@@ -877,14 +877,12 @@ def uniform_on_a_fully_masked_row(x, mask):
     "its size the masked entries take their share. Fill with -inf.",
     fill=(-1e2, -1e3, -1e4, -1e5, -1e6, -1e8, -1e9, -1e10, -1e12, -1e20, -1e30, _LOWEST),
     how=("replace", "add"),
-    zeroed=("nothing", "masked rows", "masked entries"),
+    zeroed=(False, True),
 )
 def finite_fill(x, mask, *, fill, how, zeroed):
     filled = np.where(mask, x, fill) if how == "replace" else x + np.where(mask, 0.0, fill)
     p = _stable(filled)
-    if zeroed == "masked entries":
-        return np.where(mask, p, 0)
-    return _zero_where_fully_masked(p, mask) if zeroed == "masked rows" else p
+    return _zero_where_fully_masked(p, mask) if zeroed else p
 
 
 @masked_softmax.mistake(
