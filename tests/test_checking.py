@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.exercises import Verdict, check
-from helpers.exercises.answers import is_stub, library_call
+from helpers.exercises.answers import import_libraries, is_stub, library_call
 from helpers.exercises.checking import settled
 from helpers.exercises.declaration import registry, spread
 
@@ -346,3 +346,17 @@ def test_an_ordinary_check_is_quick(exercise):
         check(exercise.id, answer)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.1
+
+
+def test_libraries_are_imported_before_the_clock_runs(monkeypatch):
+    imported = []
+    monkeypatch.setattr("importlib.import_module", imported.append)
+
+    def answer(x):
+        import scipy.special
+        import surely_not_a_library
+
+        return scipy.special.softmax(x) + surely_not_a_library
+
+    import_libraries(answer)
+    assert imported == ["scipy.special"]

@@ -332,3 +332,15 @@ def test_a_general_diagnosis_does_not_take_seconds():
     start = time.process_time()
     assert check("5.2", brier).mistake is None
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("identifier", "answer", "words"),
+    [
+        ("4.3", lambda x, alpha: np.logaddexp.reduce(x, axis=-1), "`alpha` makes no difference"),
+        ("5.1", lambda log_p, labels: -log_p[range(len(labels)), np.sort(labels)].mean(),
+         "another order of its entries"),
+    ],
+)  # fmt: skip
+def test_an_argument_that_is_left_out_is_told(identifier, answer, words):
+    assert words in check(identifier, answer).message

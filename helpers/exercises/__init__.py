@@ -84,6 +84,7 @@ def _judge_watched(exercise: Exercise, answer: Any) -> Verdict:
 
     if answers.is_stub(answer):
         return wording.not_started(exercise)
+    answers.import_libraries(answer)
     with guard.watch(exercise.time_limit) as watch:
         return _judge_guarded(exercise, answer, watch)
 

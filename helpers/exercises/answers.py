@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import functools
+import importlib
 import inspect
+import itertools
 import linecache
 import textwrap
 from collections.abc import Callable, Iterator
@@ -158,6 +161,24 @@ def _foreign(value: Any) -> bool:
 def _is_library(value: Any, wanted: set[str]) -> bool:
     name = getattr(value, "__name__", None)
     return callable(value) and isinstance(name, str) and _plain(name) in wanted and _foreign(value)
+
+
+def import_libraries(answer: Any) -> None:
+    """Import the libraries that an answer imports in its body.
+
+    This happens before its clock runs: importing PyTorch can take longer than the answer may, and
+    a library that is stopped half way cannot be imported again in the same kernel.
+    """
+    function = underlying(answer)
+    codes = () if function is None else _codes(function.__code__)
+    for instruction in itertools.chain.from_iterable(map(dis.get_instructions, codes)):
+        if instruction.opname == "IMPORT_NAME" and _library(instruction.argval) in _LIBRARIES:
+            with contextlib.suppress(Exception):
+                importlib.import_module(instruction.argval)
+
+
+def _library(module: str) -> str:
+    return module.partition(".")[0]
 
 
 # --- where it went wrong -------------------------------------------------------------------------

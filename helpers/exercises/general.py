@@ -31,6 +31,7 @@ from helpers.exercises.checking import (
     as_numbers,
     difference,
     expected_outcomes,
+    run,
 )
 from helpers.exercises.declaration import Exercise, Probe
 
@@ -57,6 +58,7 @@ def general(
         or (_mixed_rows(exercise, broken, again) if broken else None)
         or (_mistaken_and_negated(exercise, usual) if broken else None)
         or _unraised(exercise, findings)
+        or _idle_argument(exercise, broken, again)
         or _instability(findings)
         or _only_where(exercise, findings)
         or _misshapen(exercise, findings)
@@ -564,6 +566,47 @@ def _mistaken_and_negated(exercise: Exercise, cases: Sequence[Case]) -> Diagnosi
                     f"{sentence(mistake.sentence)} Besides, {words}.", "", mistake.name
                 )
     return None
+
+
+def _idle_argument(exercise: Exercise, broken: Sequence[Case], again: Again) -> Diagnosis | None:
+    """Change one argument after the other: one that changes nothing was left out."""
+    for i, name in enumerate(exercise.signature.parameters):
+        moved = [(case, _with_another(case.probe, i)) for case in broken[:3]]
+        if len(moved) > 1 and all(
+            probe is not None and _idle(exercise, case, probe, again) for case, probe in moved
+        ):
+            array = isinstance(broken[0].probe.arguments[i], np.ndarray)
+            changed = "another order of its entries" if array else "another value of it"
+            return Diagnosis(
+                f"The argument `{name}` makes no difference: {changed} gives the same result.",
+                f"Where does {name} have to enter?",
+            )
+    return None
+
+
+def _with_another(probe: Probe, i: int) -> Probe | None:
+    """Return a probe in which one argument after the first has another value."""
+    other = probe.arguments[i]
+    if isinstance(other, float) and i > 0 and np.isfinite(other) and other > 0:
+        other = 0.75 * other
+    elif isinstance(other, np.ndarray) and i > 0 and other.ndim and other.shape[-1] > 1:
+        other = np.roll(other, 1, axis=-1)
+    else:
+        return None
+    return Probe((*probe.arguments[:i], other, *probe.arguments[i + 1 :]))
+
+
+def _idle(exercise: Exercise, case: Case, probe: Probe, again: Again) -> bool:
+    mine = again(probe)
+    if mine.error is not None or case.mine.error is not None or not is_real(mine.value):
+        return False
+    if not np.isfinite(as_numbers(mine.value)).any():
+        return False
+    expected = run(exercise.reference, probe, exercise)
+    return same_values(exercise, case.probe, mine.value, case.mine.value) and (
+        expected.error is None
+        and not same_values(exercise, case.probe, expected.value, case.expected.value)
+    )
 
 
 # --- where it is right, and where not ------------------------------------------------------------
