@@ -79,7 +79,8 @@ def compare(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         report = Path(folder) / "report.xml"
         state = {"SOFTMAX_COURSE_STATE": f"{folder}/state", "IPYTHONDIR": f"{folder}/ipython"}
-        command = [python, "-m", "pytest", "--noconftest", "-q", "-p", "no:cacheprovider"]
+        command = [python, "-m", "pytest", "-c", "pyproject.toml", "--noconftest", "-q"]
+        command += ["-p", "no:cacheprovider"]
         command += ["-n", str(together), "--dist", "loadfile", f"--nbval-cell-timeout={TIMEOUT}"]
         done = subprocess.run(
             [*command, f"--junitxml={report}", *map(str, notebooks)],
