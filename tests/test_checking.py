@@ -354,7 +354,7 @@ def test_libraries_are_imported_before_the_clock_runs(monkeypatch):
 
     def answer(x):
         import scipy.special
-        import surely_not_a_library
+        import surely_not_a_library  # type: ignore[import-not-found]
 
         return scipy.special.softmax(x) + surely_not_a_library
 
