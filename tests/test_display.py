@@ -127,3 +127,21 @@ def test_hints_say_how_many_are_left():
     assert "2 more hints are left." in repr(Hint("3.1", 1, 3, "Think."))
     assert "One more hint is left." in repr(Hint("3.1", 2, 3, "Think."))
     assert 'solution("3.1")' in repr(Hint("3.1", 3, 3, "Think."))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a string came back", "A string came back"),
+        ("shape (2,) instead of (3,)", "Shape (2,) instead of (3,)"),
+        ("p_i was meant", "p_i was meant"),
+        ("dW is transposed", "dW is transposed"),
+        ("np.exp overflows", "np.exp overflows"),
+        ("exp(1000) is inf", "exp(1000) is inf"),
+        ("axis=0 was meant", "axis=0 was meant"),
+        ("τ is a factor", "τ is a factor"),
+        ("", ""),
+    ],
+)
+def test_words_are_capitalised_and_symbols_are_not(text, shown):
+    assert display.capitalised(text) == shown

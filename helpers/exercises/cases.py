@@ -21,6 +21,7 @@ from helpers.exercises.checking import (
     run,
 )
 from helpers.exercises.declaration import Exercise, Mistake, Probe
+from helpers.exercises.display import capitalised
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,21 @@ def first_array(probe: Probe) -> Any:
 
 
 def smallest(findings: Findings) -> Failure:
-    """Return the failure that is easiest to read: of the status's own kind, the fewest numbers."""
-    wrong = [f for f in findings.failures if not f.raised] or findings.failures
-    plain = [f for f in wrong if not f.probe.extreme] or wrong
-    return min(plain, key=lambda failure: (not failure.probe.double, _amount(failure.probe)))
+    """Return the failure that is easiest to read: of the status's own kind, the fewest numbers.
+
+    A wrong result says more than an exception, unless that comes with far fewer numbers.
+    """
+
+    def first(failures: Sequence[Failure]) -> Failure:
+        plain = [f for f in failures if not f.probe.extreme] or failures
+        return min(plain, key=lambda failure: (not failure.probe.double, _amount(failure.probe)))
+
+    wrong = [f for f in findings.failures if not f.raised]
+    raised = [f for f in findings.failures if f.raised]
+    if not (wrong and raised):
+        return first(wrong or raised)
+    shown, stopped = first(wrong), first(raised)
+    return stopped if 4 * _amount(stopped.probe) < _amount(shown.probe) else shown
 
 
 def _amount(probe: Probe) -> int:
@@ -157,5 +169,5 @@ def _amount(probe: Probe) -> int:
 
 def sentence(text: str) -> str:
     """Return a text with a capital at the start and a full stop at the end."""
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text[-1:] in ".?!:" else ".")
+    text = capitalised(text.strip())
+    return text + ("" if text[-1:] in ".?!:" else ".")

@@ -201,6 +201,13 @@ class Shown:
 # --- what is shown -----------------------------------------------------------------------------
 
 
+def capitalised(text: str) -> str:
+    """Return a text with a capital at the start, unless it starts with a symbol or with code."""
+    if re.match(r"(a|[a-z]{2,})(?![\w.(\[=])", text) is None:
+        return text
+    return text[0].upper() + text[1:]
+
+
 def verdict_blocks(verdict: Verdict) -> list[Block]:
     """Return what a verdict shows."""
     sign, _ = SIGNS.get(verdict.status, ("", ""))
@@ -211,7 +218,7 @@ def verdict_blocks(verdict: Verdict) -> list[Block]:
     headline = (verdict.headline or verdict.message).removeprefix(
         f"{verdict.status.capitalize()}: "
     )
-    blocks.append(Paragraph(headline[:1].upper() + headline[1:]))
+    blocks.append(Paragraph(capitalised(headline)))
     if verdict.explanation:
         blocks.append(Paragraph(verdict.explanation))
     side_by_side = tuple(row for row in verdict.rows if row[0] in ("yours", "expected"))

@@ -127,7 +127,9 @@ def refused(
     if findings.status == "error" and diagnosis.mistake is None:
         diagnosis = Diagnosis(diagnosis.explanation, _error_look(failure.outcome.error))
     if not diagnosis.look:
-        look = f"Follow the input below through your code, or ask hint({exercise.id!r})."
+        look = f"hint({exercise.id!r}) helps."
+        if not exercise.value:
+            look = f"Follow the input below through your code, or ask hint({exercise.id!r})."
         diagnosis = Diagnosis(diagnosis.explanation, look, diagnosis.mistake)
     return verdict(
         exercise,
@@ -181,12 +183,12 @@ def _error_look(error: BaseException | None) -> str:
 
 
 def _rows(exercise: Exercise, answer: Any, failure: Failure) -> tuple[tuple[str, str], ...]:
-    """Return what is shown side by side."""
+    """Return what is shown side by side; of a value not the expected one, which is the solution."""
     rows = [] if exercise.value else [("input", shown_input(exercise, failure.probe))]
     error = failure.outcome.error
     if error is not None and not isinstance(error, Unusable):
         line = answers.own_line(answer, error)
-        if line is not None:
+        if line is not None and line[1]:
             rows.append((f"line {line[0]}", line[1]))
         rows.append(("yours", f"{type(error).__name__} was raised"))
     elif error is not None:
@@ -203,7 +205,7 @@ def _rows(exercise: Exercise, answer: Any, failure: Failure) -> tuple[tuple[str,
         rows[-1] = ("yours", yours)
     if failure.kind == "modified":
         rows[-1] = ("yours", f"{yours}, and {failure.reason}")
-    return (*rows, ("expected", expected))
+    return tuple(rows) if exercise.value else (*rows, ("expected", expected))
 
 
 # --- values --------------------------------------------------------------------------------------
