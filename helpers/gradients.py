@@ -3,8 +3,8 @@
 The Jacobian of p = softmax(x) is J = diag(p) − p pᵀ. A backward pass never builds it: what it
 needs is gᵀJ for one upstream gradient g, which takes one dot product and no matrix.
 
-In all of them 1 − p_i is computed as the sum of the *other* probabilities wherever p_i is the
-largest: subtracting from 1 would leave a confident row's diagonal without a digit.
+None of them subtracts from a probability that rounds to 1: there 1 − p_i is the sum of the *other*
+probabilities, and a confident row's winner keeps all its digits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from .kernels import softmax
+from .kernels import log_softmax, softmax
 from .rows import Array, floating, rows, targets_for
 
 
@@ -68,6 +68,9 @@ def softmax_vjp(p: Array, g: Array) -> Array:
     """
     p, xp = floating(p)
     g = xp.asarray(g, dtype=p.dtype, device=device(p))
+    # J does not see a constant in g. Take the winner's entry off: where its p rounds to 1, its
+    # g − Σ p g would cancel to nothing, and so only the others, with all their digits, are left.
+    g = g - xp.take_along_axis(g, xp.argmax(p, axis=-1, keepdims=True), axis=-1)
     return p * (g - xp.sum(p * g, axis=-1, keepdims=True))
 
 
@@ -117,7 +120,11 @@ def log_softmax_vjp(log_p: Array, g: Array) -> Array:
     """
     log_p, xp = floating(log_p)
     g = xp.asarray(g, dtype=log_p.dtype, device=device(log_p))
-    return g - xp.exp(log_p) * xp.sum(g, axis=-1, keepdims=True)
+    p, top = xp.exp(log_p), _is_largest(log_p, xp)
+    others = xp.sum(xp.where(top, xp.zeros_like(g), g), axis=-1, keepdims=True)
+    # The winner's g − p Σ g, with 1 − p = −expm1(log p): the subtraction would cancel.
+    at_top = -g * xp.expm1(log_p) - p * others
+    return xp.where(top, at_top, g - p * xp.sum(g, axis=-1, keepdims=True))
 
 
 def cross_entropy_grad(logits: Array, targets: Array) -> Array:
@@ -146,13 +153,14 @@ def cross_entropy_grad(logits: Array, targets: Array) -> Array:
     array([-0.5,  0.5])
     """
     r = rows(logits, -1, classes_needed_by="cross_entropy_grad")
-    xp, p = r.xp, softmax(r.wide())
+    xp, x = r.xp, r.wide()
     q = targets_for(r, targets, -1)
-    if q.ndim < p.ndim:
+    if q.ndim < x.ndim:
+        p = softmax(x)
         at_label = xp.arange(r.n, device=device(p)) == q[..., None]
         grad = xp.where(at_label, -_complement(p, xp), p)
     else:
-        grad = p * xp.sum(q, axis=-1, keepdims=True) - q
+        grad = -log_softmax_vjp(log_softmax(x), q)
     return r.restore(grad / max(math.prod(r.values.shape[:-1]), 1))
 
 
@@ -195,10 +203,14 @@ def _complement(p: Array, xp: Any) -> Array:
 
     Only one p_i can exceed ½, so the subtraction cancels nowhere else.
     """
-    k = xp.argmax(p, axis=-1, keepdims=True)
-    top = xp.arange(p.shape[-1], device=device(p)) == k
+    top = _is_largest(p, xp)
     others = xp.sum(xp.where(top, xp.zeros_like(p), p), axis=-1, keepdims=True)
     return xp.where(top, others, 1 - p)
+
+
+def _is_largest(p: Array, xp: Any) -> Array:
+    """Return True at the (first) largest entry of each row, False elsewhere."""
+    return xp.arange(p.shape[-1], device=device(p)) == xp.argmax(p, axis=-1, keepdims=True)
 
 
 def _identity(p: Array, xp: Any) -> Array:

@@ -113,6 +113,32 @@ def test_the_diagonal_keeps_its_digits_at_a_confident_row(gap):
         np.testing.assert_allclose(J, [[truth, -truth], [-truth, truth]], rtol=1e-15)
 
 
+@pytest.mark.parametrize("gap", [3, 20, 40, 300])
+def test_backward_passes_keep_their_digits_at_a_confident_row(gap):
+    x = np.array([0.25, -gap, 0.5 - gap, -1.0 - gap])
+    upstream = np.array([0.3, -1.0, 2.5, 0.4])
+    q = np.array([0.9, 0.05, 0.03, 0.02])
+    with mpmath.workdps(400):
+        e = [mpmath.exp(mpmath.mpf(float(v))) for v in x]
+        p = [v / mpmath.fsum(e) for v in e]
+        g, targets = [mpmath.mpf(float(v)) for v in upstream], [mpmath.mpf(float(v)) for v in q]
+        of_softmax = [
+            p_i * (g_i - mpmath.fsum(b * c for b, c in zip(p, g, strict=True)))
+            for p_i, g_i in zip(p, g, strict=True)
+        ]
+        of_log_softmax = [g_i - p_i * mpmath.fsum(g) for p_i, g_i in zip(p, g, strict=True)]
+        of_loss = [a * mpmath.fsum(targets) - b for a, b in zip(p, targets, strict=True)]
+        exact = [np.array([float(v) for v in row]) for row in (of_softmax, of_log_softmax, of_loss)]
+    found = (
+        gradients.softmax_vjp(kernels.softmax(x), upstream),
+        gradients.log_softmax_vjp(kernels.log_softmax(x), upstream),
+        gradients.cross_entropy_grad(x, q),
+    )
+    rounding = np.finfo(np.float64).eps * gap  # log p is rounded before it is exponentiated
+    for actual, expected in zip(found, exact, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=8 * rounding, atol=0)
+
+
 def test_a_constant_upstream_gradient_gives_nothing():
     p = kernels.softmax(np.random.default_rng(0).standard_normal((5, 7)))
     np.testing.assert_allclose(gradients.softmax_vjp(p, np.ones_like(p)), 0, atol=1e-16)
