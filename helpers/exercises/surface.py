@@ -84,12 +84,20 @@ def progress(*, reset: str | None = None, export: str | Path | None = None) -> S
     notebooks: dict[str, list[Standing]] = {}
     for identifier, exercise in registry().items():
         number = identifier.partition(".")[0]
-        title = f"{number} · {exercise.module.replace('_', ' ').capitalize()}"
+        title = f"{number.zfill(2)} · {_title(exercise.module)}"
         entry = kept.get(identifier, records.Record())
         notebooks.setdefault(title, []).append(
             Standing(identifier, exercise.name, entry.state, entry.attempts, exercise.minutes)
         )
     return Progress(list(notebooks.items()), " ".join(remarks))
+
+
+def _title(module: str) -> str:
+    """Return "Log-sum-exp" for the module log_sum_exp."""
+    words = module.replace("_", " ")
+    for term in ("log-sum-exp", "cross-entropy", "top-k"):
+        words = words.replace(term.replace("-", " "), term)
+    return words.capitalize()
 
 
 def _find(identifier: object) -> Exercise | str:
