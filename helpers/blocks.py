@@ -51,8 +51,15 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
     out = np.empty_like(x)
     for block, y, buffer, axis, _ in _blocks(x, out):
         m, rest = _maximum_and_rest(block, buffer, axis)
-        d = np.subtract(block, m, out=buffer)
-        np.subtract(d, np.log1p(rest) + (m - m), out=y)  # m − m is NaN where m is not finite
+        log_sum = np.log1p(rest)
+        lse = m + log_sum
+        # Every −log p is at least log1p(rest). Where that is not small beside m, one subtraction
+        # does; elsewhere m + log1p(rest) would round away what is asked.
+        if ((rest >= 1) & (np.abs(lse) < 4 * log_sum)).all():
+            np.subtract(block, lse, out=y)
+        else:
+            d = np.subtract(block, m, out=buffer)
+            np.subtract(d, log_sum + (m - m), out=y)  # m − m is NaN where m is not finite
     return _restored(out, order, shape)
 
 
