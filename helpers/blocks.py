@@ -255,9 +255,10 @@ def _blocks(
             block, target = _block(x[part], axis), out[part]
             block = block.astype(wide, copy=False)
             chosen = None if labels is None else _block(labels[part], axis)
-            work = _block(target, axis)
-            direct = work.dtype == wide and (axis == 1 or len(target) == 1)  # a view of the target
-            work = work if direct else work.astype(wide)
+            columns = block.shape[1]
+            shape = (target.shape[1], columns) if axis == 0 else (len(block), target.shape[1])
+            direct = target.dtype == wide and (axis == 1 or len(target) == 1)  # a view will do
+            work = _block(target, axis) if direct else np.empty(shape, wide)
             if work.shape == block.shape and work.flags.c_contiguous:
                 buffer = work
             else:
