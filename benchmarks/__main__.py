@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,8 @@ def main() -> None:
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     versions = f"NumPy {np.__version__}, SciPy {scipy.__version__}, "
     versions += f"torch {torch.__version__.split('+')[0]}"
+    if _jax():
+        versions += f", JAX {metadata.version('jax')}"
     small = ", ".join(f"{name} {micro:.0f}" for name, micro in speed.one_small_row().items())
     summary = [
         f"Measured on {today} ({machine}; Python {platform.python_version()}, {versions}).",

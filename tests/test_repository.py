@@ -226,3 +226,35 @@ def test_links_between_the_papers_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)", paper.read_text(encoding="utf-8")):
             if not re.match(r"[a-z]+:", target):
                 assert (paper.parent / target).exists(), f"{paper.name}: {target} does not exist"
+
+
+# -- what README.md says ------------------------------------------------------------------------
+
+
+def test_the_readme_counts_as_the_course_does() -> None:
+    from helpers.exercises.declaration import registry
+    from tests.answer_bank import RIGHT, WRONG
+    from tests.course import PATHS, code_cells, tags
+    from tests.test_answer_bank import cases  # reads the whole bank in
+
+    claims = {tag for path in PATHS for cell in code_cells(path) for tag in tags(cell)}
+    counts = {
+        r"Its (\d+) exercises": len(registry()),
+        r"more than (\d+) wrong answers by name": sum(len(e.mistakes) for e in registry().values()),
+        r"more than (\d+) right answers": len(cases(RIGHT)),
+        r"more than (\d+) wrong ones": len(cases(WRONG)),
+        r"as (\d+) claims": sum(tag.startswith("claim-") for tag in claims),
+    }
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for pattern, count in counts.items():
+        (stated,) = (int(number) for number in re.findall(pattern, text))
+        assert stated == count or ("more" in pattern and 0.8 * count < stated < count), pattern
+
+
+def test_the_readme_shows_the_newest_measurements() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- measured -->(.*)<!-- /measured -->", text, re.DOTALL)
+    assert shown is not None
+    tables = (ROOT / "benchmarks" / "results" / "tables.md").read_text(encoding="utf-8")
+    assert tables.startswith(shown[1].strip()), "run `make bench`"
+    assert shown[1].count("|") > 100
