@@ -59,7 +59,7 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
             np.subtract(block, lse, out=y)
         else:
             d = np.subtract(block, m, out=buffer)
-            np.subtract(d, log_sum + (m - m), out=y)  # m − m is NaN where m is not finite
+            np.subtract(d, log_sum, out=y)
     return _restored(out, order, shape)
 
 
@@ -70,8 +70,7 @@ def logsumexp(x: np.ndarray) -> np.ndarray:
     x = _arranged(x, order)
     out = np.empty((len(x), 1, x.shape[-1]), x.dtype)
     for block, y, buffer, axis, _ in _blocks(x, out):
-        # Where m is negative it cancels part of log1p(rest), and rest has to be sharper.
-        m, rest = _maximum_and_rest(block, buffer, axis, shift_negative=True)
+        m, rest = _maximum_and_rest(block, buffer, axis, for_their_sum=True)
         np.add(m, np.log1p(rest), out=y)
     return _restored(out, order, shape)
 
@@ -81,13 +80,13 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return log1p(rest) + (m − x_y), shape (..., 1) in at least float32, for labels (..., 1)."""
     order, shape = _memory_order(x), x.shape
     x, labels = _arranged(x, order), _arranged(labels, order)
-    out = np.empty(labels.shape, np.promote_types(x.dtype, np.float32))
+    out = np.empty(labels.shape, x.dtype if x.dtype.itemsize >= 4 else np.float32)
     for block, y, buffer, axis, chosen in _blocks(x, out, labels):
         each = np.arange(chosen.size)
         x_y = block[each, chosen[:, 0]][:, None] if axis == 1 else block[chosen[0], each][None]
         m, rest = _maximum_and_rest(block, buffer, axis)
         np.subtract(m, x_y, out=y)
-        y += np.log1p(rest) + (m - m)
+        y += np.log1p(rest)
     return _restored(out, order, shape)
 
 
@@ -95,9 +94,13 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _maximum_and_rest(
-    x: np.ndarray, e: np.ndarray, axis: int, shift_negative: bool = False
+    x: np.ndarray, e: np.ndarray, axis: int, for_their_sum: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return m and rest = Σ exp(x_j − m) without the maximum's own term; `e` is a buffer."""
+    """Return m and rest = Σ exp(x_j − m) without the maximum's own term; `e` is a buffer.
+
+    Where m is infinite rest is NaN. For m + log1p(rest) it is 0 there; and where m is negative, and
+    cancels part of log1p(rest), it has to be sharper: those rows are shifted.
+    """
     np.exp(x, out=e)
     if axis == 1:
         if len(x) == 1:  # scalars cost less than arrays of one element
@@ -117,14 +120,14 @@ def _maximum_and_rest(
         s = _sum(e, axis)
         easy = _in_range(x, s)
         rest = _rest(x, m, e, s, np.exp(m), axis)
-    if shift_negative:
+    if for_their_sum:
         easy &= m >= 0
     if not easy.all():
         hard = _picked(~easy, axis)
         x_hard, m_hard = x[hard], m[hard]
         e = _shifted_exp(x_hard, m_hard, e[hard])
         of_hard = _rest(x_hard, m_hard, e, _sum(e, axis), np.ones_like(m_hard), axis)
-        rest[hard] = np.where(np.isinf(m_hard), 0, of_hard)
+        rest[hard] = np.where(np.isinf(m_hard), 0.0 if for_their_sum else np.nan, of_hard)
     return m, rest
 
 
