@@ -80,7 +80,7 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return log1p(rest) + (m − x_y), shape (..., 1) in at least float32, for labels (..., 1)."""
     order, shape = _memory_order(x), x.shape
     x, labels = _arranged(x, order), _arranged(labels, order)
-    out = np.empty(labels.shape, x.dtype if x.dtype.itemsize >= 4 else np.float32)
+    out = np.empty(labels.shape, _wide(x))
     for block, y, buffer, axis, chosen in _blocks(x, out, labels):
         each = np.arange(chosen.size)
         x_y = block[each, chosen[:, 0]][:, None] if axis == 1 else block[chosen[0], each][None]
@@ -242,7 +242,7 @@ def _blocks(
     turned into columns, but for softmax, which needs no maximum there.
     """
     depth, n, width = x.shape
-    wide = x.dtype if x.dtype.itemsize >= 4 else np.dtype(np.float32)
+    wide = _wide(x)
     small = x.size < _NARROW**2
     axis = 1 if width == 1 and (small or n >= _NARROW or not turn_short_rows) else 0
     across = max(128, _BLOCK_BYTES // (n * wide.itemsize))  # shorter runs are slow to read
@@ -272,6 +272,11 @@ def _blocks(
                 if target.dtype == np.float16:
                     _round_subnormals(work)
                 target[...] = _unblock(work, target.shape, axis)
+
+
+def _wide(x: np.ndarray) -> np.dtype:
+    """Return the format in which `x` is worked on: at least float32."""
+    return x.dtype if x.dtype.itemsize >= 4 else np.dtype(np.float32)
 
 
 def _block(part: np.ndarray, axis: int) -> np.ndarray:

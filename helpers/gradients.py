@@ -121,7 +121,7 @@ def log_softmax_vjp(log_p: Array, g: Array) -> Array:
     log_p, xp = floating(log_p)
     g = xp.asarray(g, dtype=log_p.dtype, device=device(log_p))
     p, top = xp.exp(log_p), _is_largest(log_p, xp)
-    others = xp.sum(xp.where(top, xp.zeros_like(g), g), axis=-1, keepdims=True)
+    others = _sum_without(top, g, xp)
     # The winner's g − p Σ g, with 1 − p = −expm1(log p): the subtraction would cancel.
     at_top = -g * xp.expm1(log_p) - p * others
     return xp.where(top, at_top, g - p * xp.sum(g, axis=-1, keepdims=True))
@@ -204,8 +204,11 @@ def _complement(p: Array, xp: Any) -> Array:
     Only one p_i can exceed ½, so the subtraction cancels nowhere else.
     """
     top = _is_largest(p, xp)
-    others = xp.sum(xp.where(top, xp.zeros_like(p), p), axis=-1, keepdims=True)
-    return xp.where(top, others, 1 - p)
+    return xp.where(top, _sum_without(top, p, xp), 1 - p)
+
+
+def _sum_without(left_out: Array, x: Array, xp: Any) -> Array:
+    return xp.sum(xp.where(left_out, xp.zeros_like(x), x), axis=-1, keepdims=True)
 
 
 def _is_largest(p: Array, xp: Any) -> Array:

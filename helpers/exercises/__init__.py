@@ -45,7 +45,9 @@ def check(exercise: str = "", answer: Any = _MISSING) -> Verdict:
     >>> check("0.1", lambda p: p.sum(axis=1)).status
     'right'
     """
-    declared = _find(exercise)
+    from helpers.exercises.declaration import find
+
+    declared = find(exercise)
     if isinstance(declared, str):
         name = exercise if isinstance(exercise, str) else ""
         return Verdict("error", name, declared, headline=declared)
@@ -93,8 +95,6 @@ def _judge_guarded(exercise: Exercise, answer: Any, watch: Watch) -> Verdict:
     from helpers.exercises import answers, checking, wording
     from helpers.exercises.diagnosis import diagnose
 
-    if answers.is_stub(answer):
-        return wording.not_started(exercise)
     unfit = wording.unfit(exercise, answer)
     if unfit is not None:
         return unfit
@@ -129,26 +129,6 @@ def _caller(watch: Watch) -> Callable[[Callable[..., Any], tuple[Any, ...]], Any
         return outcome.value
 
     return call
-
-
-def _find(identifier: Any) -> Exercise | str:
-    """Return the exercise of this ID, or a helpful line where there is none."""
-    from helpers.exercises.declaration import registry
-
-    exercises = registry()
-    if isinstance(identifier, str) and identifier.strip() in exercises:
-        return exercises[identifier.strip()]
-    if isinstance(identifier, int | float):
-        return (
-            f'Exercises are named by strings: write "{identifier}" in quotes '
-            "(3.1 and 3.10 are the same number, but two exercises)."
-        )
-    given = repr(identifier) if isinstance(identifier, str) else "of another type than a string"
-    sets = sorted({int(name.partition(".")[0]) for name in exercises})
-    return (
-        f"There is no exercise {given}: an ID is the notebook's number, a dot and a running "
-        f'number, such as "3.1", for the notebooks {sets[0]} to {sets[-1]}.'
-    )
 
 
 def _wants_tensors(failure: Any) -> bool:

@@ -167,7 +167,7 @@ def settled(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return str(value)
-    if hasattr(value, "detach") and hasattr(value, "numpy"):
+    if _is_tensor(value):
         return _from_tensor(value)
     if isinstance(value, Mapping):
         return {_plain(key): settled(part) for key, part in value.items()}

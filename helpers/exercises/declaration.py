@@ -224,6 +224,24 @@ def registry() -> dict[str, Exercise]:
     return dict(sorted(_REGISTRY.items(), key=lambda item: _order(item[0])))
 
 
+def find(identifier: Any) -> Exercise | str:
+    """Return the exercise of this ID, or a helpful line where there is none."""
+    exercises = registry()
+    if isinstance(identifier, str) and identifier.strip() in exercises:
+        return exercises[identifier.strip()]
+    if isinstance(identifier, int | float):
+        return (
+            f'Exercises are named by strings: write "{identifier}" in quotes '
+            "(3.1 and 3.10 are the same number, but two exercises)."
+        )
+    given = repr(identifier) if isinstance(identifier, str) else "of another type than a string"
+    sets = sorted({int(name.partition(".")[0]) for name in exercises})
+    return (
+        f"There is no exercise {given}: an ID is the notebook's number, a dot and a running "
+        f'number, such as "3.1", for the notebooks {sets[0]} to {sets[-1]}.'
+    )
+
+
 def _order(identifier: str) -> tuple[int, ...]:
     """Return "10.2" as (10, 2), so that it comes after "9.1"."""
     return tuple(int(part) for part in identifier.split("."))

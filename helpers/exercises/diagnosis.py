@@ -134,13 +134,10 @@ def _promising(
             for _, f in everyone
         ]
     )
-    finite = np.isfinite(values)
     for i, one in enumerate(everyone):
         for combine in (_multiplied, _added):
+            together = _together(combine, values[i], values[i + 1 :], expected)
             with np.errstate(all="ignore"):
-                together = combine(values[i], values[i + 1 :], expected)
-                blank = ~np.isfinite(together) & finite[i] & finite[i + 1 :]
-                together = np.where(blank, values[i], together)
                 far = np.abs(together - mine) > 1e-6 * (np.abs(mine) + np.abs(values[i]))
             far |= np.isfinite(together) != np.isfinite(mine)
             for j in np.flatnonzero(~far.any(axis=1)):
@@ -168,6 +165,14 @@ def _added(a: Any, b: Any, expected: Any) -> Any:
     return a + b - expected
 
 
+def _together(combine: Combination, p: Any, q: Any, expected: Any) -> Any:
+    """Return what two wrong results make together; p's entry where only their combination fails."""
+    with np.errstate(all="ignore"):
+        together = combine(p, q, expected)
+    together = np.where(np.isfinite(together), together, p)
+    return np.where(np.isfinite(p) & np.isfinite(q), together, np.nan)
+
+
 def _combines(
     exercise: Exercise,
     cases: Sequence[Case],
@@ -190,11 +195,7 @@ def _combines(
         e, p, q = as_numbers(case.expected.value), as_numbers(a.value), as_numbers(b.value)
         if not p.shape == q.shape == e.shape == as_numbers(case.mine.value).shape:
             return False
-        with np.errstate(all="ignore"):
-            together = np.asarray(combine(p.astype(float), q.astype(float), e))
-        together = np.where(np.isfinite(p) & np.isfinite(q), together, np.nan)
-        blank = ~np.isfinite(together) & np.isfinite(p) & np.isfinite(q)
-        together = np.where(blank, p, together)
+        together = _together(combine, p.astype(float), q.astype(float), e)
         if not same_values(exercise, case.probe, as_numbers(case.mine.value), together):
             return False
         compared += 1

@@ -34,6 +34,7 @@ from helpers.exercises.checking import (
     run,
 )
 from helpers.exercises.declaration import Exercise, Probe
+from helpers.exercises.wording import shown_pair
 
 Again = Callable[[Probe], Outcome]
 
@@ -831,11 +832,8 @@ def _first(exercise: Exercise, probe: Probe, mine: Any, wanted: Any) -> str | No
     where = problem[2]
     yours, expected = as_numbers(mine)[where], np.asarray(wanted)[where]
     place = f"at index {', '.join(map(str, where))}" if where else "here"
-    for digits in (6, 9, 12, 17):
-        texts = f"{yours:.{digits}g}", f"{expected:.{digits}g}"
-        if texts[0] != texts[1]:
-            break
-    return f"{place}: yours is {texts[0]}, expected {texts[1]}"
+    mine, wanted = shown_pair(float(yours), float(expected))
+    return f"{place}: yours is {mine}, expected {wanted}"
 
 
 def _elements(exercise: Exercise, mine: frozenset[Any], wanted: frozenset[Any]) -> str:

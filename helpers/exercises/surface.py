@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from helpers.exercises import records
 from helpers.exercises.display import Hint, Message, Progress, Shown, Solution, Standing
-
-if TYPE_CHECKING:
-    from helpers.exercises.declaration import Exercise
 
 __all__ = ["hint", "progress", "solution"]
 
@@ -23,7 +19,9 @@ def hint(exercise: str) -> Shown:
     exercise : str
         The exercise's ID, ``"3.1"``.
     """
-    declared = _find(exercise)
+    from helpers.exercises.declaration import find
+
+    declared = find(exercise)
     if isinstance(declared, str):
         return Message("No hint", declared)
     texts = declared.hint_texts
@@ -44,9 +42,11 @@ def solution(exercise: str) -> Shown:
     exercise : str
         The exercise's ID, ``"3.1"``.
     """
+    from helpers.exercises.declaration import find
+
     if os.environ.get("SOFTMAX_COURSE_SOLUTIONS", "").lower() in ("off", "0", "no", "false"):
         return Message("No solution", "Your teacher has switched solutions off; hints still come.")
-    declared = _find(exercise)
+    declared = find(exercise)
     if isinstance(declared, str):
         return Message("No solution", declared)
     requests = records.ask_for_solution(declared.id)
@@ -98,9 +98,3 @@ def _title(module: str) -> str:
     for term in ("log-sum-exp", "cross-entropy", "top-k"):
         words = words.replace(term.replace("-", " "), term)
     return words.capitalize()
-
-
-def _find(identifier: object) -> Exercise | str:
-    from helpers.exercises import _find as find
-
-    return find(identifier)

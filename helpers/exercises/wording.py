@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from helpers.exercises import answers
-from helpers.exercises.cases import Diagnosis, smallest
+from helpers.exercises.cases import Diagnosis, refused_to_write, smallest
 from helpers.exercises.checking import Failure, Findings, Unusable, error_names
 from helpers.exercises.declaration import Exercise, Probe
 from helpers.exercises.guard import TimeLimit
@@ -147,14 +147,13 @@ def refused(
 def _headline(exercise: Exercise, findings: Findings, failure: Failure) -> str:
     note = f" ({failure.probe.note})" if failure.probe.note else ""
     reason = failure.reason if len(failure.reason) < 200 else failure.reason[:199] + "…"
+    count = f"{len(findings.failures)} of {len(exercise.probes)} probes"
     if findings.status == "error":
-        count = f"{len(findings.failures)} of {len(exercise.probes)} probes"
         return f"Your code stops on {count}. The smallest{note}: {reason}."
     if findings.status == "unstable":
         return f"Unstable: right on ordinary inputs, not on extreme ones. Here{note}: {reason}."
     if exercise.value:
         return f"Wrong: {reason}."
-    count = f"{len(findings.failures)} of {len(exercise.probes)} probes"
     return f"Wrong on {count}. The smallest{note}: {reason}."
 
 
@@ -167,7 +166,7 @@ def _error_look(error: BaseException | None) -> str:
         return "Print the shapes of both sides of that line; keepdims=True often settles it."
     if "out of bounds for array of dimension" in said:
         return "The input may have any number of dimensions: axis=-1 is always the last."
-    if "read-only" in said or "Cannot cast ufunc" in said:
+    if refused_to_write(error):
         return "That line writes into its argument: make a new array instead."
     if "math domain error" in said:
         return "math.log(0) is an error where np.log(0) is -inf: which one do you need here?"
