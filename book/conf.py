@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # for `tools`, which `material` calls
 sys.path.insert(0, str(Path(__file__).parent))
 
 import material

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import nbformat
 
+from tools import minutes
+
 HERE = Path(__file__).resolve().parent
 COURSE = HERE.parent / "notebooks"
 NOTEBOOKS = sorted(COURSE.glob("[0-9][0-9]_*.ipynb"))
@@ -63,16 +65,9 @@ def heading_anchor(title: str) -> str:
 def syllabus() -> str:
     """Return the table of the notebooks: the question each answers, and its minutes."""
     rows = ["| Notebook | Its question | Minutes |", "|---|---|--:|"]
-    for path in NOTEBOOKS:
-        opening = texts(path)[0]
-        title = re.search(r"^# (.*)$", opening, flags=re.MULTILINE)
-        question = re.search(r"\*\*(?:The )?question:?\*\*:?\s*(.+)", opening)
-        minutes = re.search(r"\*\*Time:?\*\*:?\s*(?:about )?(\d+)", opening)
-        cells = (
-            f"[{title[1] if title else path.stem}](notebooks/{path.name})",
-            capitalised(question[1]) if question else "",
-            minutes[1] if minutes else "",
-        )
+    for lesson in minutes.lessons():
+        link = f"[{lesson.title}](notebooks/{lesson.path.name})"
+        cells = (link, lesson.question, str(lesson.reading))
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(rows)
 
@@ -86,11 +81,6 @@ def escape_bars(
             parts = line.split("`")
             parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
             lines[number] = "`".join(parts)
-
-
-def capitalised(sentence: str) -> str:
-    """Return the sentence with its first letter in upper case, the others as they are."""
-    return sentence[:1].upper() + sentence[1:]
 
 
 def exercises() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.course import PATHS, read
+from tests.course import FOLDER, PATHS, read
 from tools import minutes
 
 MEND = "run `python tools/minutes.py --write`"
@@ -27,10 +27,10 @@ def test_the_readme_holds_the_syllabus() -> None:
     assert text == minutes.expected_readme(minutes.lessons()), MEND
 
 
-@pytest.mark.skipif(not (minutes.NOTEBOOKS / minutes.START).exists(), reason="no notebook 00 yet")
+@pytest.mark.skipif(not (FOLDER / minutes.START).exists(), reason="no notebook 00 yet")
 def test_the_first_notebook_holds_the_syllabus() -> None:
-    path = minutes.NOTEBOOKS / minutes.START
-    sources = [cell["source"] for cell in minutes.cells_of(path)]
+    path = FOLDER / minutes.START
+    sources = [cell.source for cell in read(path).cells]
     assert any(minutes.SYLLABUS.search(source) for source in sources)
     assert sources == minutes.expected_cells(minutes.lessons(), path), MEND
 
@@ -49,9 +49,9 @@ def closure(edges: dict[str, set[str]]) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.skipif(not (minutes.NOTEBOOKS / minutes.START).exists(), reason="no notebook 00 yet")
+@pytest.mark.skipif(not (FOLDER / minutes.START).exists(), reason="no notebook 00 yet")
 def test_the_map_shows_what_the_notebooks_say_they_build_on() -> None:
-    (cell,) = (c for c in read(minutes.NOTEBOOKS / minutes.START).cells if c.id == "fig-map")
+    (cell,) = (c for c in read(FOLDER / minutes.START).cells if c.id == "fig-map")
     stated = {path.stem[:2]: links(path) for path in PATHS[1:]}
     drawn: dict[str, set[str]] = {number: set() for number in stated}
     for start, end in re.findall(r"\b(\d\d)-(\d\d)\b", cell.source):
@@ -65,6 +65,13 @@ def test_the_map_shows_what_the_notebooks_say_they_build_on() -> None:
 
 def text_cell(source: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "id": "text", "source": source}
+
+
+def store(path: Path, *cells: dict[str, Any]) -> None:
+    """Write a notebook of these cells."""
+    whole = [{**cell, "id": f"cell-{i}", "metadata": {}} for i, cell in enumerate(cells)]
+    notebook = {"cells": whole, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
 def code_cell(source: str, name: str = "run") -> dict[str, Any]:
@@ -112,15 +119,14 @@ def test_writing_puts_minutes_and_syllabus_in_and_then_changes_nothing(
     title = (
         "# 00 · Start\n\n**The question:** what? And why?\n\n**Time:** soon. **Builds on:** air.\n"
     )
-    cells = [text_cell(title), text_cell("<!-- syllabus --><!-- /syllabus -->")]
     first = tmp_path / minutes.START
-    first.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    store(first, text_cell(title), text_cell("<!-- syllabus --><!-- /syllabus -->"))
     (tmp_path / "README.md").write_text("<!-- syllabus --><!-- /syllabus -->\nend\n")
     monkeypatch.setattr(minutes, "README", tmp_path / "README.md")
 
     course = minutes.lessons(tmp_path)
     assert minutes.write(course) == [first, tmp_path / "README.md"]
-    block, table = (cell["source"] for cell in minutes.cells_of(first))
+    block, table = (cell.source for cell in read(first).cells)
     assert (
         "**Time:** about 5 minutes to read and run, 3 for the exercise. **Builds on:** air."
         in block
@@ -133,6 +139,6 @@ def test_writing_puts_minutes_and_syllabus_in_and_then_changes_nothing(
 
 
 def test_a_notebook_without_a_title_block_is_named(tmp_path: Path) -> None:
-    (tmp_path / "03_x.ipynb").write_text(json.dumps({"cells": [text_cell("Hello.")]}))
+    store(tmp_path / "03_x.ipynb", text_cell("Hello."))
     with pytest.raises(ValueError, match=r"03_x\.ipynb: the first cell needs a title"):
         minutes.lessons(tmp_path)

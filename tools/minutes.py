@@ -10,7 +10,6 @@ and lines of code.  The time for the exercises is the sum of what their declarat
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -18,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))  # for `helpers`, in an environment where it is not installed
+if __name__ == "__main__":  # run as a file, from anywhere
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-NOTEBOOKS = ROOT / "notebooks"
+from tools.notebooks import NOTEBOOKS, ROOT, read, text_of
+
 README = ROOT / "README.md"
 START = "00_start_here.ipynb"
 
@@ -45,7 +44,7 @@ class Lesson:
     path : Path
         The notebook.
     title, question : str
-        As its title block states them.
+        As its title block states them, the question with a capital.
     reading, exercises : int
         Minutes to read and run it, and for its exercises on top.
     """
@@ -64,12 +63,6 @@ class Lesson:
             f"**Time:** about {self.reading} minutes to read and run, "
             f"{self.exercises} for the {noun}."
         )
-
-
-def cells_of(path: Path) -> list[dict[str, Any]]:
-    """Return a notebook's cells, each source as one string."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return [{**cell, "source": "".join(cell["source"])} for cell in cells]
 
 
 def reading_minutes(cells: Sequence[dict[str, Any]]) -> float:
@@ -106,7 +99,7 @@ def exercise_minutes(number: int) -> int:
 
 def lesson(path: Path) -> Lesson:
     """Return what the syllabus says about the notebook."""
-    cells = cells_of(path)
+    cells = read(path).cells
     block = cells[0]["source"]
     title = re.search(r"^# +(.+)$", block, re.MULTILINE)
     question = re.search(r"\*\*The question:\*\* +(.+)$", block, re.MULTILINE)
@@ -115,7 +108,7 @@ def lesson(path: Path) -> Lesson:
     return Lesson(
         path,
         title[1].strip(),
-        question[1].strip(),
+        question[1].strip()[:1].upper() + question[1].strip()[1:],
         rounded(reading_minutes(cells)),
         exercise_minutes(int(path.name[:2])),
     )
@@ -141,7 +134,7 @@ def table(course: Sequence[Lesson], folder: str = "", *, questions: bool) -> str
     head = ["Notebook", *(["It answers"] if questions else []), "read and run", "exercises"]
     rows = [head, ["---", *(["---"] if questions else []), "---:", "---:"]]
     for entry in course:
-        question = [entry.question[:1].upper() + entry.question[1:]] if questions else []
+        question = [entry.question] if questions else []
         link = f"[{entry.title}]({folder}{entry.path.name})"
         rows.append([link, *question, f"{entry.reading} min", f"{entry.exercises} min"])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -165,7 +158,7 @@ def with_syllabus(text: str, syllabus: str) -> str:
 
 def in_step(entry: Lesson) -> bool | None:
     """Tell whether a notebook states its minutes as computed; None where it states none."""
-    stated = TIME.search(cells_of(entry.path)[0]["source"])
+    stated = TIME.search(read(entry.path).cells[0].source)
     return None if stated is None else stated[0] == entry.time
 
 
@@ -178,7 +171,7 @@ def expected_readme(course: Sequence[Lesson]) -> str:
 def expected_cells(course: Sequence[Lesson], path: Path) -> list[str]:
     """Return the sources of a notebook's cells as they have to be."""
     (entry,) = (entry for entry in course if entry.path == path)
-    sources = [cell["source"] for cell in cells_of(path)]
+    sources = [cell.source for cell in read(path).cells]
     sources[0] = TIME.sub(lambda _: entry.time, sources[0])
     if path.name == START:
         syllabus = table(course, questions=False)
@@ -190,14 +183,13 @@ def write(course: Sequence[Lesson]) -> list[Path]:
     """Put minutes and syllabus where they belong; return the files that changed."""
     changed = []
     for entry in course:
-        notebook = json.loads(entry.path.read_text(encoding="utf-8"))
+        notebook = read(entry.path)
         sources = expected_cells(course, entry.path)
-        if sources == [cell["source"] for cell in cells_of(entry.path)]:
+        if sources == [cell.source for cell in notebook.cells]:
             continue
-        for cell, source in zip(notebook["cells"], sources, strict=True):
-            cell["source"] = source.splitlines(keepends=True)
-        text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-        entry.path.write_text(text, encoding="utf-8", newline="\n")
+        for cell, source in zip(notebook.cells, sources, strict=True):
+            cell.source = source
+        entry.path.write_text(text_of(notebook), encoding="utf-8", newline="\n")
         changed.append(entry.path)
     readme = expected_readme(course)
     if readme != README.read_text(encoding="utf-8"):
