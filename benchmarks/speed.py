@@ -63,24 +63,6 @@ def _torch(t: torch.Tensor, y: torch.Tensor, function: str, threads: int) -> obj
     return getattr(torch, function)(t, dim=-1)
 
 
-def runs(x: np.ndarray, y: np.ndarray, function: str) -> Runs:
-    """Return what is timed for one function on one array: SciPy first."""
-    ours: Any = getattr(kernels, function)
-    theirs: Any = getattr(scipy.special, function, None)
-    t, labels, buffer = torch.from_numpy(x), torch.from_numpy(y), np.empty_like(x)
-    is_loss = function == "cross_entropy"
-    return {
-        "SciPy": lambda: _scipy_cross_entropy(x, y) if is_loss else theirs(x, axis=-1),
-        "ours": lambda: ours(x, y) if is_loss else ours(x),
-        "torch, 1 thread": lambda: _torch(t, labels, function, 1),
-        "torch, 2 threads": lambda: _torch(t, labels, function, 2),
-        "naive NumPy": lambda: _naive(x, y, function),
-        "textbook NumPy": lambda: _textbook(x, y, function),
-        "np.exp into a buffer": lambda: np.exp(x, out=buffer),
-        "copy": lambda: np.copyto(buffer, x),
-    }
-
-
 def pair(x: np.ndarray, y: np.ndarray, function: str, axis: int) -> Runs:
     """Return SciPy's function and ours along any axis."""
     ours: Any = getattr(kernels, function)
@@ -91,6 +73,19 @@ def pair(x: np.ndarray, y: np.ndarray, function: str, axis: int) -> Runs:
             "ours": lambda: ours(x, y, axis=axis),
         }
     return {"SciPy": lambda: theirs(x, axis=axis), "ours": lambda: ours(x, axis=axis)}
+
+
+def runs(x: np.ndarray, y: np.ndarray, function: str) -> Runs:
+    """Return what is timed for one function on rows of logits: SciPy first."""
+    t, labels, buffer = torch.from_numpy(x), torch.from_numpy(y), np.empty_like(x)
+    return pair(x, y, function, -1) | {
+        "torch, 1 thread": lambda: _torch(t, labels, function, 1),
+        "torch, 2 threads": lambda: _torch(t, labels, function, 2),
+        "naive NumPy": lambda: _naive(x, y, function),
+        "textbook NumPy": lambda: _textbook(x, y, function),
+        "np.exp into a buffer": lambda: np.exp(x, out=buffer),
+        "copy": lambda: np.copyto(buffer, x),
+    }
 
 
 def layouts() -> Iterator[tuple[str, str, np.ndarray, int]]:
