@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from helpers.exercises import check, hint, progress, solution
+    from helpers.published import published_values
 
-__all__ = ["check", "hint", "progress", "solution"]
+__all__ = ["check", "hint", "progress", "published_values", "solution"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,6 +20,10 @@ def __getattr__(name: str) -> Any:
 
     So `from helpers import kernels` costs no more than the kernels.
     """
+    if name == "published_values":
+        from helpers.published import published_values
+
+        return published_values
     if name in __all__:
         from helpers import exercises
 

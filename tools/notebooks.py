@@ -23,6 +23,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from helpers.published import STRICT
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -41,7 +43,8 @@ NOTEBOOK_METADATA: dict[str, Any] = {
 }
 CELL_METADATA = ("deletable", "editable", "jupyter", "tags")
 
-# One thread, a fixed hash seed and no debugger warning: what an output could depend on.
+# One thread, a fixed hash seed and no debugger warning: what an output could depend on. And the
+# asserts on published values raise.
 KERNEL_ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
@@ -49,6 +52,7 @@ KERNEL_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "PYTHONHASHSEED": "0",
+    STRICT: "1",
 }
 
 
