@@ -45,3 +45,19 @@ def exercise_id(cell: nbformat.NotebookNode, kind: str) -> str | None:
     """Return "3.1" for the cell ``ex-3-1`` (`kind` "ex") or ``check-3-1`` ("check"), else None."""
     match = re.fullmatch(rf"{kind}-(\d+)-(\d+)", cell.get("id", ""))
     return f"{match[1]}.{match[2]}" if match else None
+
+
+def is_folded(cell: nbformat.NotebookNode) -> bool:
+    """Tell whether a code cell is hidden until asked for: checks, figures, sliders."""
+    return "hide-input" in tags(cell)
+
+
+def is_open(cell: nbformat.NotebookNode) -> bool:
+    """Tell whether a code cell is an experiment, to be read and changed."""
+    special = cell.get("id") == "setup" or exercise_id(cell, "(?:ex|check)") is not None
+    return cell.cell_type == "code" and not (special or is_folded(cell))
+
+
+def python_of(cell: nbformat.NotebookNode) -> str:
+    """Return the cell's source without IPython's magics and shell lines."""
+    return "\n".join("" if re.match(r"\s*[%!]", li) else li for li in cell.source.splitlines())

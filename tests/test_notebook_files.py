@@ -21,6 +21,7 @@ from tests.course import (
     code_cells,
     exercise_id,
     markdown_cells,
+    python_of,
     read,
     tags,
 )
@@ -30,7 +31,6 @@ pytestmark = pytest.mark.skipif(not PATHS, reason="no notebook yet")
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 PROSE_WORDS = 150
-CODE_LINES = 20
 LEARNERS_MODULES = {"kernels", "gradients"}
 
 
@@ -118,14 +118,11 @@ def test_telltales_are_seen(what: str, text: str) -> None:
 
 
 @every_notebook
-def test_cells_are_short(path: Path) -> None:
+def test_text_cells_are_short(path: Path) -> None:
     for cell in markdown_cells(path):
         prose = re.sub(r"\$\$.*?\$\$|\$.*?\$", " ", cell.source, flags=re.DOTALL)
         words = len(re.findall(r"\w[\w'’.-]*", prose))  # the bars of a table are none
         assert words <= PROSE_WORDS, f"{cell.id}: {words} words"
-    for cell in code_cells(path):
-        lines = sum(bool(line.strip()) for line in cell.source.splitlines())
-        assert lines <= CODE_LINES, f"{cell.id}: {lines} lines"
 
 
 @every_notebook
@@ -172,16 +169,36 @@ def claims(cell: Any) -> list[str]:
 
 
 @every_notebook
-def test_claim_tags_name_known_claims_on_cells_that_assert(path: Path) -> None:
+def test_claim_tags_name_known_claims_on_cells_of_their_own(path: Path) -> None:
     for cell in read(path).cells:
         for claim in claims(cell):
             assert claim in CLAIMS, f"{cell.id}: no claim is called {claim}"
             assert cell.cell_type == "code", f"{cell.id}: {claim} on a text cell"
             assert exercise_id(cell, "(?:ex|check)") is None, f"{cell.id}: {claim} on an exercise"
+
+
+@every_notebook
+def test_each_claim_is_asserted_in_the_section_that_makes_it(path: Path) -> None:
+    """The experiment may be open and its assert folded: both carry the claim then."""
+    made, held = set(), set()
+    for section, cell in in_sections(read(path).cells):
+        if claims(cell):
             tree = ast.parse(python_of(cell))
             statements = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-            assert statements, f"{cell.id}: {claim} without an assert"
             assert not any(isinstance(node.test, ast.Constant) for node in statements), cell.id
+            made |= {(section, claim) for claim in claims(cell)}
+            held |= {(section, claim) for claim in claims(cell) if statements}
+    assert sorted(made - held) == [], "a claim without an assert"
+
+
+def in_sections(cells: list[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each cell with the heading of the section (``##``) that it stands in."""
+    section = ""
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^## +(.+)$", cell.source, re.MULTILINE)
+            section = headings[-1] if headings else section
+        yield section, cell
 
 
 @pytest.mark.skipif(len(PATHS) < NOTEBOOKS, reason="the course is not complete yet")
@@ -191,11 +208,6 @@ def test_every_claim_has_a_cell() -> None:
 
 
 # -- exercises ----------------------------------------------------------------------------------
-
-
-def python_of(cell: Any) -> str:
-    """Return the cell's source without IPython's magics and shell lines."""
-    return "\n".join("" if re.match(r"\s*[%!]", li) else li for li in cell.source.splitlines())
 
 
 def stub_names(path: Path) -> set[str]:

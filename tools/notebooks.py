@@ -147,6 +147,34 @@ def grading(cell_id: str) -> dict[str, Any]:
     return {"nbgrader": known | ({"points": 1} if is_check else {})}
 
 
+def governed_by_a_prediction(
+    cells: Sequence[nbformat.NotebookNode],
+) -> list[tuple[nbformat.NotebookNode, list[nbformat.NotebookNode]]]:
+    """Return each text cell that asks for a prediction, with the code cells that answer it.
+
+    A text cell with ``**Predict`` governs every code cell up to the next text cell that holds a
+    heading or asks for another prediction.
+    """
+    found: list[tuple[nbformat.NotebookNode, list[nbformat.NotebookNode]]] = []
+    governs = False
+    for cell in cells:
+        if cell.cell_type == "code":
+            if governs:
+                found[-1][1].append(cell)
+        elif "**Predict" in cell.source:
+            found.append((cell, []))
+            governs = True
+        elif _holds_a_heading(cell.source):
+            governs = False
+    return found
+
+
+def _holds_a_heading(source: str) -> bool:
+    """Tell whether a Markdown text has a heading; a comment in a listing is none."""
+    text = re.sub(r"^(```|~~~).*?^\1", "", source, flags=re.DOTALL | re.MULTILINE)
+    return re.search(r"^#{1,6} ", text, flags=re.MULTILINE) is not None
+
+
 def _normalise_outputs(cell: nbformat.NotebookNode) -> None:
     """Name the cell's widgets after the cell, and drop what only one run knows."""
     for position, output in enumerate(cell.outputs):
