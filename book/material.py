@@ -85,13 +85,13 @@ def escape_bars(
 
 def exercises() -> str:
     """Return the table of the exercises, as declared."""
-    from helpers.exercises.declaration import registry
+    from helpers.exercises import course
 
     rows = [
         "| Exercise | Task | Minutes | Wrong answers named |",
         "|---|---|--:|--:|",
     ]
-    for name, exercise in registry().items():
+    for name, exercise in course.exercises().items():
         notebook = next((p for p in NOTEBOOKS if int(p.stem[:2]) == int(name.split(".")[0])), None)
         link = f"[{name}](notebooks/{notebook.name})" if notebook else name
         task = f"`{exercise.name}`"

@@ -163,9 +163,9 @@ def requirements_problem(packages: dict[str, str]) -> Problem | None:
 def record_problem() -> Problem | None:
     """Return a problem where the learner's progress cannot be kept."""
     try:
-        from helpers.exercises import records
+        from helpers.exercises import course
 
-        folder = records.folder()
+        folder = course.records.folder()
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / "can-be-written"
         probe.touch()

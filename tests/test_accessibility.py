@@ -17,7 +17,7 @@ import pytest
 from nbconvert import HTMLExporter
 
 from helpers import check, hint, progress, solution
-from helpers.exercises import records
+from helpers.exercises import course
 from tests.axe import THEIRS, findings
 from tests.course import PATHS, ROOT, read
 
@@ -99,7 +99,7 @@ def failing(x: Any) -> Any:
 def displays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return one of each kind of thing that a learner is shown, for a new learner."""
     monkeypatch.setenv("SOFTMAX_COURSE_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(records, "_memory", None)
+    monkeypatch.setattr(course.records, "_memory", None)
     shown: dict[str, Any] = {"try it first": solution("3.1")}
     for status, answer in {
         "not started": ...,
@@ -136,7 +136,7 @@ def test_what_the_checks_display(
     theme: str, page: Any, tmp_path: Path, displays: dict[str, Any]
 ) -> None:
     show(page, as_notebook(displays), theme, tmp_path)
-    assert page.locator(".softmax-course").count() == len(displays)
+    assert page.locator(".course-card").count() == len(displays)
     page.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true })")
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"displays-{theme}.png", full_page=True)

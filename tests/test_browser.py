@@ -441,9 +441,7 @@ def test_verdicts_read_well_in_light_and_dark(lab: Lab, folder: Path) -> None:
             lab.theme(theme)
             for status, output in shown.items():
                 lab.screenshot(f"verdict-{status}-{theme.lower()}", output)
-            ours, _ = findings(
-                lab.page, ".jp-NotebookPanel .softmax-course, .jp-NotebookPanel figure"
-            )
+            ours, _ = findings(lab.page, ".jp-NotebookPanel .course-card, .jp-NotebookPanel figure")
             assert ours == []
             lab.panel.locator("figure").first.scroll_into_view_if_needed()
             lab.screenshot(f"{MAX_SHIFT}-{theme.lower()}")

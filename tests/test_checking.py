@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from helpers.exercises import Verdict, check
-from helpers.exercises.answers import import_libraries, is_stub, library_call
-from helpers.exercises.checking import settled
-from helpers.exercises.declaration import registry, spread
+from helpers.checker.answers import import_libraries, is_stub, library_call
+from helpers.checker.calling import settled
+from helpers.checker.declaration import spread
+from helpers.exercises import Verdict, check, course
 
 
 @pytest.fixture(autouse=True)
@@ -309,13 +309,12 @@ def test_a_library_call_is_refused_kindly():
 def test_the_library_itself_is_a_library_call():
     from scipy.special import softmax as library
 
-    assert library_call(library, ("softmax",)) == "softmax"
-    assert library_call(functools.partial(library, axis=-1), ("softmax",)) == "softmax"
-    assert library_call(lambda x: library(x), ("softmax",)) == "softmax"
+    for answer in (library, functools.partial(library, axis=-1), lambda x: library(x)):
+        assert library_call(answer, ("softmax",), "helpers.exercises") == "softmax"
 
 
 def test_a_helper_of_ones_own_is_no_library_call():
-    assert library_call(lambda x: softmax(x), ("softmax",)) is None
+    assert library_call(lambda x: softmax(x), ("softmax",), "helpers.exercises") is None
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -334,7 +333,7 @@ def test_settled_takes_nested_lists_and_tensors():
     assert settled(torch.ones(2, dtype=torch.bfloat16)).dtype == np.float32
 
 
-@pytest.mark.parametrize("exercise", registry().values(), ids=lambda exercise: exercise.id)
+@pytest.mark.parametrize("exercise", course.exercises().values(), ids=lambda exercise: exercise.id)
 def test_an_ordinary_check_is_quick(exercise):
     if exercise.time_limit > 5:
         pytest.skip("declares that it needs longer")

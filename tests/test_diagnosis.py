@@ -9,8 +9,9 @@ import time
 import numpy as np
 import pytest
 
+from helpers.checker.declaration import exercise, ordinary
+from helpers.checker.judging import judge
 from helpers.exercises import check
-from helpers.exercises.declaration import _REGISTRY, exercise, ordinary
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def mean_square(x):
 
 @pytest.fixture(scope="module")
 def sandbox():
-    """Exercises of this file's own, known to the registry while its tests run."""
+    """An exercise of this file's own."""
     probes = [
         ordinary(np.array([[1.0, 2.0], [3.0, 5.0]]), 2.0, note="square"),
         ordinary(np.array([[1.0, -2.0, 3.0], [4.0, 0.5, 1.0]]), 0.5, note="two by three"),
@@ -55,8 +56,7 @@ def sandbox():
         x -= tau * x.mean(axis=-1, keepdims=True)
         return x
 
-    yield rows_and_tau
-    del _REGISTRY["99.1"]
+    return rows_and_tau
 
 
 def right(x, tau):
@@ -77,7 +77,7 @@ def added_to_itself(x, tau):
     ],
 )
 def test_mistakes_and_their_products_are_named(sandbox, answer, name):
-    verdict = check("99.1", answer)
+    verdict = judge(sandbox, answer)
     assert (verdict.status, verdict.mistake) == ("wrong", name), verdict.message
 
 
@@ -114,7 +114,7 @@ def test_mistakes_and_their_products_are_named(sandbox, answer, name):
     ],
 )
 def test_general_diagnoses_name_the_cause(sandbox, answer, words):
-    verdict = check("99.1", answer)
+    verdict = judge(sandbox, answer)
     assert verdict.status == "wrong"
     assert words.lower() in verdict.message.lower(), verdict.message
 

@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from helpers.exercises import display
-from helpers.exercises.display import Code, Folded, Hint, Paragraph, Solution, Table, Title, Values
-from helpers.exercises.verdict import Verdict
+from helpers.checker import layout
+from helpers.checker.display import Hint, Solution
+from helpers.checker.layout import Code, Folded, Paragraph, Table, Title, Values
+from helpers.checker.verdict import SIGNS, Verdict
 
 KEPT_TAGS = {
     "div", "p", "strong", "code", "pre", "span", "table", "thead", "tbody", "tr", "th", "td",
@@ -64,7 +65,7 @@ def shown_as_html(shown):
     return source
 
 
-@pytest.mark.parametrize("status", display.SIGNS)
+@pytest.mark.parametrize("status", SIGNS)
 def test_verdict_says_its_status_in_words(status):
     verdict = Verdict(status, "3.1", "A message.")
     assert status.capitalize() in repr(verdict)
@@ -94,7 +95,7 @@ def test_text_is_aligned_and_narrow():
     assert "  input     x = [[1, 2]," in lines
     assert "                 [3, 4]]" in lines
     assert "  yours     <b>1</b>" in lines
-    assert max(map(len, lines)) <= display.WIDTH
+    assert max(map(len, lines)) <= layout.WIDTH
 
 
 def test_under_grading_the_points_are_shown(monkeypatch):
@@ -104,7 +105,7 @@ def test_under_grading_the_points_are_shown(monkeypatch):
 
 
 def test_every_block_has_both_forms():
-    blocks: list[display.Block] = [
+    blocks: list[layout.Block] = [
         Title("Title", "more"),
         Paragraph("words", "label"),
         Code("def f(x):\n    return 'ä' < x  # why"),
@@ -113,8 +114,8 @@ def test_every_block_has_both_forms():
         Folded("more", (Paragraph("hidden"),)),
     ]
     for block in blocks:
-        assert not Reader(display.html([block])).open
-        assert display.text([block])
+        assert not Reader(layout.html([block])).open
+        assert layout.text([block])
 
 
 def test_a_colour_is_never_set_on_text_or_background():
@@ -144,4 +145,4 @@ def test_hints_say_how_many_are_left():
     ],
 )
 def test_words_are_capitalised_and_symbols_are_not(text, shown):
-    assert display.capitalised(text) == shown
+    assert layout.capitalised(text) == shown

@@ -9,19 +9,14 @@ import itertools
 import numpy as np
 import pytest
 
-from helpers.exercises import judge
-from helpers.exercises.cases import agree, member_outcome, members
-from helpers.exercises.checking import (
-    Outcome,
-    difference,
-    expected_outcomes,
-    fresh,
-    settled,
-    widened,
-)
-from helpers.exercises.declaration import Exercise, registry
+from helpers.checker.calling import Outcome, fresh, settled, widened
+from helpers.checker.cases import agree, member_outcome, members
+from helpers.checker.comparing import difference, expected_outcomes
+from helpers.checker.declaration import Exercise
+from helpers.checker.judging import judge
+from helpers.exercises import course
 
-EXERCISES = list(registry().values())
+EXERCISES = list(course.exercises().values())
 MISTAKES = [(e, m, f) for e in EXERCISES for m in e.mistakes for f in m.functions]
 
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)

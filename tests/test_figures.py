@@ -124,6 +124,6 @@ def test_importing_the_helpers_leaves_torch_alone(statement):
 def test_helpers_has_no_other_names():
     import helpers
 
-    assert helpers.__all__ == ["check", "hint", "progress", "solution"]
+    assert helpers.__all__ == ["check", "hint", "progress", "published_values", "solution"]
     with pytest.raises(AttributeError, match="no attribute 'softmax'"):
         _ = helpers.softmax

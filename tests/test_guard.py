@@ -13,8 +13,8 @@ import warnings
 import numpy as np
 import pytest
 
-from helpers.exercises import guard
-from helpers.exercises.guard import TimeLimit, watch
+from helpers.checker import guard, surroundings
+from helpers.checker.guard import TimeLimit, watch
 
 
 @pytest.fixture(params=[False, True], ids=["alarm", "worker"])
@@ -154,7 +154,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_state_is_put_back_and_told(name):
-    before = [(state, state.read()) for state in guard._states()]
+    before = [(state, state.read()) for state in surroundings.states()]
     with watch(1.0) as guarded:
         outcome = guarded.call(CHANGES[name])
     assert outcome.error is None

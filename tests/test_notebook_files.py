@@ -44,9 +44,9 @@ def output_texts(output: Any) -> Iterator[str]:
 
 def registry() -> dict[str, Any]:
     """Return the declared exercises by id."""
-    from helpers.exercises.declaration import registry
+    from helpers.exercises import course
 
-    return registry()
+    return course.exercises()
 
 
 @every_notebook

@@ -22,9 +22,9 @@ pytestmark = [
 
 def solution_of(name: str) -> str:
     """Return the cell that a learner with the reference solution would have."""
-    from helpers.exercises.declaration import registry
+    from helpers.exercises import course
 
-    exercise = registry()[name]
+    exercise = course.exercises()[name]
     if not exercise.value:
         return f"import numpy as np\n\n{exercise.source}"
     answer = f"answer_{name.replace('.', '_')}"

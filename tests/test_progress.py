@@ -8,7 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from helpers.exercises import check, hint, progress, records, solution
+from helpers.checker.records import Record
+from helpers.exercises import check, course, hint, progress, solution
+
+records = course.records
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +22,7 @@ def store(tmp_path, monkeypatch):
 
 
 def test_a_new_learner_has_done_nothing():
-    assert records.record("3.1") == records.Record()
+    assert records.record("3.1") == Record()
     assert records.record("3.1").state == "open"
 
 
@@ -86,9 +89,9 @@ def test_reset_one_and_all():
     for identifier in ("0.1", "1.1"):
         records.note(identifier, "right")
     progress(reset="0.1")
-    assert set(records.records()) == {"1.1"}
+    assert set(records.all()) == {"1.1"}
     progress(reset="all")
-    assert records.records() == {}
+    assert records.all() == {}
 
 
 @pytest.mark.parametrize(
@@ -116,9 +119,9 @@ def test_a_damaged_file_is_put_aside(store, content):
 def test_a_file_in_no_encoding_is_put_aside(store):
     store.mkdir()
     (store / "progress.json").write_bytes(b"\xff\xfe\xfa")
-    assert records.records() == {}
+    assert records.all() == {}
     (store / "progress.json").write_bytes(b"\xff\xfe\xfb")
-    assert records.records() == {}
+    assert records.all() == {}
     assert (store / "progress.damaged-2.json").read_bytes() == b"\xff\xfe\xfb"
 
 
@@ -138,7 +141,8 @@ def test_where_nothing_can_be_written_the_kernel_remembers(tmp_path, monkeypatch
 
 def test_simultaneous_kernels_lose_nothing(store):
     code = (
-        "from helpers.exercises import records\n"
+        "from helpers.exercises import course\n"
+        "records = course.records\n"
         "for _ in range(25): records.note('3.1', 'wrong'); records.next_hint('1.1', 1000)"
     )
     kernels = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]

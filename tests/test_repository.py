@@ -233,15 +233,17 @@ def test_links_between_the_papers_lead_somewhere() -> None:
 
 
 def test_the_readme_counts_as_the_course_does() -> None:
-    from helpers.exercises.declaration import registry
+    from helpers.exercises import course
     from tests.answer_bank import RIGHT, WRONG
     from tests.course import PATHS, code_cells, tags
     from tests.test_answer_bank import cases  # reads the whole bank in
 
     claims = {tag for path in PATHS for cell in code_cells(path) for tag in tags(cell)}
     counts = {
-        r"Its (\d+) exercises": len(registry()),
-        r"more than (\d+) wrong answers by name": sum(len(e.mistakes) for e in registry().values()),
+        r"Its (\d+) exercises": len(course.exercises()),
+        r"more than (\d+) wrong answers by name": sum(
+            len(e.mistakes) for e in course.exercises().values()
+        ),
         r"more than (\d+) right answers": len(cases(RIGHT)),
         r"more than (\d+) wrong ones": len(cases(WRONG)),
         r"as (\d+) claims": sum(tag.startswith("claim-") for tag in claims),

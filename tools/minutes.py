@@ -88,11 +88,11 @@ def rounded(minutes: float) -> int:
 
 def exercise_minutes(number: int) -> int:
     """Return the sum of the declared minutes of a notebook's exercises."""
-    from helpers.exercises.declaration import registry
+    from helpers.exercises import course
 
     return sum(
         exercise.minutes
-        for identifier, exercise in registry().items()
+        for identifier, exercise in course.exercises().items()
         if int(identifier.partition(".")[0]) == number
     )
 

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, extreme, ordinary
+from helpers.checker.declaration import exercise, extreme, ordinary
 
 LOGITS = np.array([[2.0, 0.5, 6.0], [0.1, 0.0, 3.0], [1.0, -2.0, 0.5], [0.0, 1.5, 1.0]])
 LABELS = np.array([2, 1, 0, 0])

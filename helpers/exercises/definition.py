@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, extreme, ordinary, spread
+from helpers.checker.declaration import exercise, extreme, ordinary, spread
 
 
 def _read_only(values):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, extreme, ordinary, spread
+from helpers.checker.declaration import exercise, extreme, ordinary, spread
 
 ROW = np.array([3.0, 1.0, 0.0, -1.0, -2.0])
 SHUFFLED = np.array([0.5, 2.0, -1.0, 3.5, 1.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, extreme, ordinary, spread
+from helpers.checker.declaration import exercise, extreme, ordinary, spread
 
 _rng = np.random.default_rng(6)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, extreme, ordinary
+from helpers.checker.declaration import exercise, extreme, ordinary
 
 ROW = np.array([0.5, 2.0, -1.0])
 BATCH = np.array([[1.0, 2.0, 4.0, 0.5], [3.0, -1.0, 0.0, 1.5]])

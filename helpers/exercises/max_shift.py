@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, extreme, ordinary, spread
+from helpers.checker.declaration import exercise, extreme, ordinary, spread
 
 _rng = np.random.default_rng(3)
 

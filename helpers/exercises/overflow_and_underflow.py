@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, extreme, ordinary
+from helpers.checker.declaration import exercise, extreme, ordinary
 
 # --- 2.1 -----------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, ordinary
+from helpers.checker.declaration import exercise, ordinary
 
 
 def _exact_row_sums(p):

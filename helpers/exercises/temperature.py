@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from helpers.exercises.declaration import exercise, extreme, ordinary, spread
+from helpers.checker.declaration import exercise, extreme, ordinary, spread
 
 ROW = np.array([1.0, 2.0, 8.0])
 BATCH = np.array([[1.0, 2.0, 4.0, 0.5], [3.0, -1.0, 0.0, 1.5]])

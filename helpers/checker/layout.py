@@ -1,8 +1,8 @@
-"""How verdicts, hints, solutions and progress are shown: one template, as HTML and as plain text.
+"""The template of all that is shown: a list of blocks, as HTML and as plain text.
 
-What is to be shown is a list of blocks; `html` and `text` render them. The HTML is made of plain
-tags and a few inline styles, which JupyterLab's sanitiser keeps. It says everything in words and
-sets no text or background colour, so it reads well in light and dark themes and aloud.
+The HTML is made of plain tags and a few inline styles, which JupyterLab's sanitiser keeps. It says
+everything in words and sets no text or background colour, so it reads well in light and dark
+themes and aloud.
 """
 
 from __future__ import annotations
@@ -12,21 +12,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from helpers.exercises.verdict import Verdict
 
 WIDTH = 88
-
-SIGNS = {
-    "right": ("✓", "#2e9d57"),
-    "unstable": ("≈", "#c98a00"),
-    "wrong": ("✗", "#d5483f"),
-    "error": ("!", "#d5483f"),
-    "not started": ("○", "#8a8a8a"),
-}
-"""For each status a sign and the colour of the bar beside it; the word itself is always written."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +65,22 @@ class Folded:
 Block = Title | Paragraph | Code | Values | Table | Folded
 
 
-# --- the template ------------------------------------------------------------------------------
-
 BAR = "border-left: 4px solid {colour}; padding: 2px 0 2px 14px; margin: 4px 0;"
+
+
 LEFT = "text-align: left; vertical-align: top;"
+
+
 PRE = "margin: 0; white-space: pre-wrap;"
+
+
 CODE = "margin: 0 0 1em 0;"
 
 
 def html(blocks: Sequence[Block], colour: str = "#8a8a8a") -> str:
     """Return blocks as HTML beside a bar of that colour."""
     inner = "\n".join(_block_html(block) for block in blocks)
-    return f'<div class="softmax-course" style="{BAR.format(colour=colour)}">\n{inner}\n</div>'
+    return f'<div class="course-card" style="{BAR.format(colour=colour)}">\n{inner}\n</div>'
 
 
 def text(blocks: Sequence[Block]) -> str:
@@ -194,11 +185,8 @@ class Shown:
     def __repr__(self) -> str:
         return text(self.blocks())
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         return html(self.blocks(), self.colour)
-
-
-# --- what is shown -----------------------------------------------------------------------------
 
 
 def capitalised(text: str) -> str:
@@ -206,139 +194,3 @@ def capitalised(text: str) -> str:
     if re.match(r"(a|[a-z]{2,})(?![\w.(\[=])", text) is None:
         return text
     return text[0].upper() + text[1:]
-
-
-def verdict_blocks(verdict: Verdict) -> list[Block]:
-    """Return what a verdict shows."""
-    sign, _ = SIGNS.get(verdict.status, ("", ""))
-    about = f"exercise {verdict.exercise}"
-    if verdict.mistake:
-        about += f" · {verdict.mistake.replace('_', ' ')}"
-    blocks: list[Block] = [Title(f"{sign} {verdict.status.capitalize()}".strip(), about)]
-    headline = (verdict.headline or verdict.message).removeprefix(
-        f"{verdict.status.capitalize()}: "
-    )
-    blocks.append(Paragraph(capitalised(headline)))
-    if verdict.explanation:
-        blocks.append(Paragraph(verdict.explanation))
-    side_by_side = tuple(row for row in verdict.rows if row[0] in ("yours", "expected"))
-    above = tuple(row for row in verdict.rows if row not in side_by_side)
-    if verdict.look:
-        blocks.append(Paragraph(verdict.look, "Next"))
-    blocks += [Values(pairs) for pairs in (above, side_by_side) if pairs]
-    if verdict.remark:
-        blocks.append(Paragraph(verdict.remark, "Worth knowing"))
-    if verdict.notes:
-        things = "1 thing" if len(verdict.notes) == 1 else f"{len(verdict.notes)} things"
-        notes = tuple(Paragraph(note) for note in verdict.notes)
-        blocks.append(Folded(f"Also noticed: {things}", notes))
-    return blocks
-
-
-def verdict_html(verdict: Verdict) -> str:
-    """Return a verdict as HTML."""
-    return html(verdict_blocks(verdict), SIGNS.get(verdict.status, ("", "#8a8a8a"))[1])
-
-
-def verdict_text(verdict: Verdict) -> str:
-    """Return a verdict as plain text."""
-    return text(verdict_blocks(verdict))
-
-
-class Message(Shown):
-    """A sentence to the learner, where there is nothing else to show."""
-
-    def __init__(self, title: str, body: str) -> None:
-        self.title = title
-        self.body = body
-
-    def blocks(self) -> list[Block]:
-        """Return the title and the sentence."""
-        return [Title(self.title), Paragraph(self.body)]
-
-
-@dataclass(repr=False)
-class Hint(Shown):
-    """One hint of an exercise."""
-
-    exercise: str
-    number: int
-    available: int
-    hint: str
-
-    colour = "#3b82c4"
-
-    def blocks(self) -> list[Block]:
-        """Return the hint, and how many are left."""
-        left = self.available - self.number
-        more = {
-            0: f'That was the last hint; solution("{self.exercise}") shows the solution.',
-            1: "One more hint is left.",
-        }.get(left, f"{left} more hints are left.")
-        title = Title(f"Hint {self.number} of {self.available}", f"exercise {self.exercise}")
-        return [title, Paragraph(self.hint), Paragraph(more)]
-
-
-@dataclass(repr=False)
-class Solution(Shown):
-    """The reference solution of an exercise, and why it works."""
-
-    exercise: str
-    source: str
-    reasoning: str
-
-    colour = "#3b82c4"
-
-    def blocks(self) -> list[Block]:
-        """Return the source and the reasoning."""
-        return [
-            Title("Solution", f"exercise {self.exercise}"),
-            Code(self.source),
-            Paragraph(self.reasoning, "Why"),
-        ]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """One exercise as progress shows it."""
-
-    exercise: str
-    name: str
-    state: str
-    attempts: int
-    minutes: int
-
-
-@dataclass(repr=False)
-class Progress(Shown):
-    """Every notebook and its exercises: what is done, tried or open."""
-
-    notebooks: list[tuple[str, list[Standing]]]
-    remark: str = ""
-
-    colour = "#3b82c4"
-
-    def blocks(self) -> list[Block]:
-        """Return a total, and a folded table for each notebook."""
-        everything = [s for _, standings in self.notebooks for s in standings]
-        done = sum(s.state == "done" for s in everything)
-        blocks: list[Block] = [
-            Title("Your progress", f"{done} of {len(everything)} exercises done")
-        ]
-        if self.remark:
-            blocks.append(Paragraph(self.remark))
-        return blocks + [_notebook(title, standings) for title, standings in self.notebooks]
-
-
-def _notebook(title: str, standings: list[Standing]) -> Folded:
-    done = sum(s.state == "done" for s in standings)
-    tried = sum(s.state == "tried" for s in standings)
-    left = sum(s.minutes for s in standings if s.state != "done")
-    counts = f"{done} of {len(standings)} done"
-    counts += f", {tried} tried" if tried else ""
-    counts += f", about {left} minutes left" if left else ""
-    rows = tuple(
-        (s.exercise, s.name, s.state, str(s.attempts) if s.attempts else "–") for s in standings
-    )
-    table = Table(("exercise", "name", "state", "attempts"), rows)
-    return Folded(f"{title}: {counts}", (table,))

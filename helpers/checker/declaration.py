@@ -1,15 +1,13 @@
 """How an exercise is declared: its reference solution, its probes, hints and wrong answers.
 
-From one declaration follow the check, the diagnosis, the solution and the tests; `definition.py`
-shows how it looks. Nothing is computed when a declaration is imported.
+From one declaration follow the check, the diagnosis, the solution and the tests. Nothing is
+computed when a declaration is imported.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import itertools
-import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -101,8 +99,13 @@ class Exercise:
 
     @property
     def module(self) -> str:
-        """The set this exercise belongs to, named as its notebook: "max_shift"."""
+        """The set this exercise belongs to: the last part of its module's name."""
         return self.reference.__module__.rpartition(".")[2]
+
+    @property
+    def package(self) -> str:
+        """The package of the course's declarations."""
+        return self.reference.__module__.rpartition(".")[0]
 
     @property
     def statement(self) -> str:
@@ -145,9 +148,6 @@ class Exercise:
             return function
 
         return declare
-
-
-_REGISTRY: dict[str, Exercise] = {}
 
 
 def exercise(
@@ -193,15 +193,13 @@ def exercise(
 
     def declare(reference: Callable[..., Any]) -> Exercise:
         cases = tuple(probes) or (ordinary(),)
-        declared = Exercise(identifier, minutes, reference, cases, truth, **options)
-        _REGISTRY[identifier] = declared
-        return declared
+        return Exercise(identifier, minutes, reference, cases, truth, **options)
 
     return declare
 
 
 def spread(x: Any) -> Any:
-    """Return max |x − max x| per row over finite entries: the condition of softmax, for `relative`.
+    """Return max |x − max x| per row over finite entries: the condition of exp, for `relative`.
 
     Examples
     --------
@@ -214,34 +212,3 @@ def spread(x: Any) -> Any:
     largest = np.max(x, axis=-1, keepdims=True, where=finite, initial=-np.inf)
     smallest = np.min(x, axis=-1, keepdims=True, where=finite, initial=np.inf)
     return np.where(finite.any(axis=-1, keepdims=True), largest - smallest, 0.0)
-
-
-def registry() -> dict[str, Exercise]:
-    """Return every exercise by its ID, in the order of the course."""
-    package = importlib.import_module(__package__)
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{__package__}.{module.name}")
-    return dict(sorted(_REGISTRY.items(), key=lambda item: _order(item[0])))
-
-
-def find(identifier: Any) -> Exercise | str:
-    """Return the exercise of this ID, or a helpful line where there is none."""
-    exercises = registry()
-    if isinstance(identifier, str) and identifier.strip() in exercises:
-        return exercises[identifier.strip()]
-    if isinstance(identifier, int | float):
-        return (
-            f'Exercises are named by strings: write "{identifier}" in quotes '
-            "(3.1 and 3.10 are the same number, but two exercises)."
-        )
-    given = repr(identifier) if isinstance(identifier, str) else "of another type than a string"
-    sets = sorted({int(name.partition(".")[0]) for name in exercises})
-    return (
-        f"There is no exercise {given}: an ID is the notebook's number, a dot and a running "
-        f'number, such as "3.1", for the notebooks {sets[0]} to {sets[-1]}.'
-    )
-
-
-def _order(identifier: str) -> tuple[int, ...]:
-    """Return "10.2" as (10, 2), so that it comes after "9.1"."""
-    return tuple(int(part) for part in identifier.split("."))

@@ -8,20 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from helpers.exercises.checking import (
+from helpers.checker.calling import Outcome, Unusable, is_arithmetic, run
+from helpers.checker.comparing import (
     Failure,
     Findings,
-    Outcome,
-    Unusable,
     as_numbers,
     closeness,
     difference,
     expected_outcomes,
-    is_arithmetic,
-    run,
 )
-from helpers.exercises.declaration import Exercise, Mistake, Probe
-from helpers.exercises.display import capitalised
+from helpers.checker.declaration import Exercise, Mistake, Probe
+from helpers.checker.layout import capitalised
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from helpers.exercises.cases import (
+from helpers.checker.axes import Again
+from helpers.checker.calling import Outcome
+from helpers.checker.cases import (
     Case,
     Diagnosis,
     agree,
@@ -24,9 +26,10 @@ from helpers.exercises.cases import (
     same_values,
     sentence,
 )
-from helpers.exercises.checking import Findings, Outcome, argument_names, as_numbers
-from helpers.exercises.declaration import Exercise, Mistake
-from helpers.exercises.general import Again, first_difference, general
+from helpers.checker.comparing import Findings, argument_names, as_numbers
+from helpers.checker.declaration import Exercise, Mistake
+from helpers.checker.general import general
+from helpers.checker.places import first_difference
 
 
 def diagnose(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis:

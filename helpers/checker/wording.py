@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from helpers.exercises import answers
-from helpers.exercises.cases import Diagnosis, refused_to_write, smallest
-from helpers.exercises.checking import Failure, Findings, Unusable, error_names
-from helpers.exercises.declaration import Exercise, Probe
-from helpers.exercises.guard import TimeLimit
-from helpers.exercises.verdict import SCORES, Verdict
+from helpers.checker import answers
+from helpers.checker.calling import Unusable
+from helpers.checker.cases import Diagnosis, refused_to_write, smallest
+from helpers.checker.comparing import Failure, Findings, error_names
+from helpers.checker.declaration import Exercise, Probe
+from helpers.checker.guard import TimeLimit
+from helpers.checker.verdict import SCORES, Verdict
 
 MOST_CHARACTERS = 400
 

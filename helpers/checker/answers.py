@@ -12,6 +12,7 @@ import itertools
 import linecache
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -20,7 +21,7 @@ _IDLE = {
     "LOAD_CONST", "LOAD_COMMON_CONSTANT", "POP_TOP", "RAISE_VARARGS", "RETURN_CONST",
     "RETURN_VALUE", "NOT_TAKEN",
 }  # fmt: skip
-_LIBRARIES = {"scipy", "torch", "sklearn", "jax", "tensorflow", "keras", "helpers"}
+_LIBRARIES = {"scipy", "torch", "sklearn", "jax", "tensorflow", "keras"}
 
 
 def underlying(answer: Any) -> FunctionType | None:
@@ -81,21 +82,43 @@ def _is_placeholder(statement: ast.stmt) -> bool:
 # --- names ---------------------------------------------------------------------------------------
 
 
-def library_call(answer: Any, names: tuple[str, ...]) -> str | None:
+def library_call(answer: Any, names: tuple[str, ...], package: str) -> str | None:
     """Return the name of a library's function that does the exercise for the answer, or None.
 
-    A learner's own function of the same name is none; its body is read instead.
+    A learner's own function of the same name is none; its body is read instead. The course's own
+    modules are a library like any other, but for its declarations in `package`.
     """
-    wanted = {_plain(name) for name in names}
+    wanted = _Wanted(frozenset(map(_plain, names)), package)
     while isinstance(answer, functools.partial):
         answer = answer.func
-    if _is_library(answer, wanted):
+    if wanted.has(answer):
         return str(answer.__name__)
     function = underlying(answer)
-    return None if function is None or not wanted else _search(function, wanted, set())
+    return None if function is None or not names else _search(function, wanted, set())
 
 
-def _search(function: FunctionType, wanted: set[str], seen: set[CodeType]) -> str | None:
+@dataclass(frozen=True)
+class _Wanted:
+    """The library functions to look for, by their plain names."""
+
+    names: frozenset[str]
+    package: str
+
+    def has(self, value: Any) -> bool:
+        """Whether a value is one of them."""
+        name = getattr(value, "__name__", None)
+        named = isinstance(name, str) and _plain(name) in self.names
+        return callable(value) and named and self.foreign(value)
+
+    def foreign(self, value: Any) -> bool:
+        """Whether a value comes from a library."""
+        own = "" if isinstance(value, FunctionType) else "torch"  # its built-ins name no module
+        module = str(getattr(value, "__module__", None) or own)
+        libraries = {*_LIBRARIES, _top(self.package)}
+        return _top(module) in libraries and not module.startswith(self.package)
+
+
+def _search(function: FunctionType, wanted: _Wanted, seen: set[CodeType]) -> str | None:
     scope = function.__globals__ | _closure(function)
     for code in _codes(function.__code__):
         if code in seen:
@@ -109,20 +132,20 @@ def _search(function: FunctionType, wanted: set[str], seen: set[CodeType]) -> st
 
 
 def _named(
-    instruction: dis.Instruction, scope: dict[str, Any], wanted: set[str], seen: set[CodeType]
+    instruction: dis.Instruction, scope: dict[str, Any], wanted: _Wanted, seen: set[CodeType]
 ) -> str | None:
     """Return the library function that an instruction refers to, by attribute or by name."""
     name = instruction.argval
     if not isinstance(name, str):
         return None
     if instruction.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")):
-        return name if _plain(name) in wanted else None
+        return name if _plain(name) in wanted.names else None
     if instruction.opname not in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
         return None
     value = scope.get(name)
-    if _is_library(value, wanted):
+    if wanted.has(value):
         return str(getattr(value, "__name__", name))
-    if isinstance(value, FunctionType) and not _foreign(value):
+    if isinstance(value, FunctionType) and not wanted.foreign(value):
         return _search(value, wanted, seen)
     return None
 
@@ -147,20 +170,8 @@ def _closure(function: FunctionType) -> dict[str, Any]:
 
 
 def _plain(name: str) -> str:
-    """Return "LogSoftmax" and "log_softmax" as the same name."""
+    """Return "LogCosh" and "log_cosh" as the same name."""
     return name.replace("_", "").lower()
-
-
-def _foreign(value: Any) -> bool:
-    own = "" if isinstance(value, FunctionType) else "torch"  # its built-ins name no module
-    module = str(getattr(value, "__module__", None) or own)
-    exercise = module.startswith("helpers.exercises")
-    return module.partition(".")[0] in _LIBRARIES and not exercise
-
-
-def _is_library(value: Any, wanted: set[str]) -> bool:
-    name = getattr(value, "__name__", None)
-    return callable(value) and isinstance(name, str) and _plain(name) in wanted and _foreign(value)
 
 
 def import_libraries(answer: Any) -> None:
@@ -172,12 +183,13 @@ def import_libraries(answer: Any) -> None:
     function = underlying(answer)
     codes = () if function is None else _codes(function.__code__)
     for instruction in itertools.chain.from_iterable(map(dis.get_instructions, codes)):
-        if instruction.opname == "IMPORT_NAME" and _library(instruction.argval) in _LIBRARIES:
+        if instruction.opname == "IMPORT_NAME" and _top(instruction.argval) in _LIBRARIES:
             with contextlib.suppress(Exception):
                 importlib.import_module(instruction.argval)
 
 
-def _library(module: str) -> str:
+def _top(module: str) -> str:
+    """Return "scipy" for "scipy.special"."""
     return module.partition(".")[0]
 
 

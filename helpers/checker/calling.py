@@ -1,0 +1,205 @@
+"""Calling an answer on copies of a probe's arguments: what it returned, raised, changed, warned."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from helpers.checker.declaration import Exercise, Probe
+
+ARITHMETIC = (OverflowError, ZeroDivisionError, FloatingPointError)
+"""Exceptions that say what an inf or NaN says in NumPy."""
+
+
+Call = Callable[[Callable[..., Any], tuple[Any, ...]], Any]
+
+
+def is_arithmetic(error: BaseException | None) -> bool:
+    """Whether an exception says what an inf or NaN says in NumPy; math.log(0) raises such a one."""
+    said = str(error)
+    domain = "math domain error" in said or "expected a positive input" in said
+    return isinstance(error, ARITHMETIC) or (isinstance(error, ValueError) and domain)
+
+
+class Unusable(Exception):  # noqa: N818
+    """A result that cannot be compared; the message says what came back."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one call did: its value or its exception, and the arguments it changed."""
+
+    value: Any = None
+    error: BaseException | None = None
+    modified: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def fresh(argument: Any) -> Any:
+    """Return a copy that an answer may do what it likes with; read-only arrays stay read-only."""
+    if isinstance(argument, np.ndarray):
+        duplicate = argument.copy(order="K")
+        duplicate.setflags(write=argument.flags.writeable)
+        return duplicate
+    return argument if callable(argument) else copy.deepcopy(argument)
+
+
+def widened(argument: Any) -> Any:
+    """Return a float16 or float32 argument as float64, so that its exact result is expected."""
+    if isinstance(argument, np.ndarray | np.generic) and argument.dtype.kind == "f":
+        return argument.astype(np.float64)
+    return fresh(argument)
+
+
+def as_tensor(argument: Any) -> Any:
+    """Return an array as a torch tensor, for answers that take nothing else."""
+    torch = sys.modules["torch"]
+    if isinstance(argument, np.ndarray | np.generic):
+        return torch.tensor(np.array(argument, copy=True, order="C"))
+    return fresh(argument)
+
+
+def directly(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call without any guard: for our own functions."""
+    return function(*arguments)
+
+
+def run(
+    function: Callable[..., Any],
+    probe: Probe,
+    exercise: Exercise,
+    *,
+    prepare: Callable[[Any], Any] = fresh,
+    call: Call = directly,
+) -> Outcome:
+    """Call `function` on copies of the probe's arguments, and say what came of it."""
+    arguments = tuple(prepare(argument) for argument in probe.arguments)
+    before = tuple(prepare(argument) for argument in probe.arguments)
+    value, error = None, None
+    with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn", under="ignore"):
+        warnings.simplefilter("always")
+        try:
+            value = call(_settling(function), arguments)
+        except BaseException as exception:  # whatever an answer raises is its outcome
+            error = exception
+    changed = tuple(
+        i for i, (a, b) in enumerate(zip(arguments, before, strict=True)) if not identical(a, b)
+    )
+    said = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
+    if error is None and exercise.canonical is not None and value is not None:
+        value, error = _canonical(exercise, value, probe)
+    return Outcome(value, error, changed, said)
+
+
+def _settling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with its result settled: whatever came back is touched under guard."""
+    return lambda *arguments: settled(function(*arguments))
+
+
+def _canonical(exercise: Exercise, value: Any, probe: Probe) -> tuple[Any, Exception | None]:
+    """Return what is compared in place of the result; a result it cannot read is unusable."""
+    assert exercise.canonical is not None
+    try:
+        with np.errstate(all="ignore"):
+            return settled(exercise.canonical(value, *map(fresh, probe.arguments))), None
+    except Exception as error:
+        return None, Unusable(
+            f"{shown_type(value)} came back, which is not what was asked: {error}"
+        )
+
+
+def settled(value: Any) -> Any:
+    """Return a result in the form in which results are compared.
+
+    Numbers, lists of numbers and tensors become arrays; strings, None, sets, dicts and tuples of
+    results stay what they are, with settled parts.
+    """
+    if value is None:
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if is_tensor(value):
+        return from_tensor(value)
+    if isinstance(value, Mapping):
+        return {_plain(key): settled(part) for key, part in value.items()}
+    if isinstance(value, AbstractSet):
+        return frozenset(_plain(element) for element in value)
+    if isinstance(value, tuple):
+        return tuple(settled(part) for part in value)
+    if isinstance(value, list):
+        return _from_list(value)
+    if isinstance(value, bool | int | float | complex | np.generic | np.ndarray):
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            raise Unusable("an array of objects came back; return an array of numbers")
+        return array
+    raise Unusable(f"{shown_type(value)} came back; return an array or a number")
+
+
+def _plain(element: Any) -> str | float:
+    """Return an element of a set or a key of a dict, which has to be a string or a number."""
+    if isinstance(element, str):
+        return str(element)
+    if isinstance(element, int | float | np.number):
+        return element.item() if isinstance(element, np.number) else element
+    raise Unusable(f"{shown_type(element)} is in it; strings or numbers are asked")
+
+
+def from_tensor(tensor: Any) -> Any:
+    """Return a tensor's values as an array; bfloat16, which NumPy lacks, as float32."""
+    tensor = tensor.detach().cpu()
+    wide = str(tensor.dtype) == "torch.bfloat16"
+    return np.array((tensor.float() if wide else tensor).resolve_conj().numpy())
+
+
+def _from_list(values: list[Any]) -> Any:
+    parts = [
+        settled(part) if isinstance(part, list) or is_tensor(part) else part for part in values
+    ]
+    if any(isinstance(part, str) for part in parts):
+        return tuple(parts)
+    try:
+        array = np.array(parts)
+    except (ValueError, TypeError):
+        arrays = [isinstance(part, np.ndarray) for part in parts]
+        if all(arrays) and (
+            not all(isinstance(part, list) for part in values)
+            or len({part.ndim for part in parts}) > 1
+        ):
+            return tuple(parts)  # several results, returned as a list
+        raise Unusable("a ragged list came back: its rows differ in length") from None
+    if array.dtype.kind == "O":
+        raise Unusable("a list of objects came back; return an array of numbers")
+    return array
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a torch tensor, told without importing torch."""
+    return hasattr(value, "detach") and hasattr(value, "numpy")
+
+
+def shown_type(value: Any) -> str:
+    """Return "a generator", "an int": the kind of thing that came back."""
+    name = type(value).__name__
+    plain = {"ndarray": "an array or a list", "NoneType": "None", "str": "a string"}
+    return plain.get(name, f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}")
+
+
+def identical(a: Any, b: Any) -> bool:
+    """Whether an argument is still what it was: type, shape and every value, NaN included."""
+    if callable(a):
+        return True
+    if is_tensor(a):
+        a, b = from_tensor(a), from_tensor(b)
+    if isinstance(a, np.ndarray):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        return bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+    return bool(a == b) or (a != a and b != b)

@@ -1,0 +1,174 @@
+"""General diagnoses, for answers that nobody foresaw, in the order in which they are tried."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from helpers.checker.axes import (
+    Again,
+    along_another_axis,
+    idle_argument,
+    mistaken_and_negated,
+    mixed_rows,
+)
+from helpers.checker.cases import Case, Diagnosis, refused_to_write, same_values, smallest
+from helpers.checker.comparing import Findings, argument_names
+from helpers.checker.constants import scaled, shifted
+from helpers.checker.declaration import Exercise, Probe
+from helpers.checker.places import few_digits, instability, misshapen, only_where, what_to_return
+from helpers.checker.transforms import transformed
+
+
+def general(
+    exercise: Exercise, findings: Findings, cases: Sequence[Case], again: Again
+) -> Diagnosis | None:
+    """Return the first general diagnosis that explains the answer."""
+    kinds = {failure.kind for failure in findings.failures}
+    usual = [c for c in cases if c.numeric and c.probe.raises is None and not c.probe.extreme]
+    usual = usual or [c for c in cases if c.numeric and c.probe.raises is None]
+    broken = [case for case in usual if case.failure is not None]
+    return (
+        _unchanging_kind(exercise, findings, kinds)
+        or _written_and_put_back(findings)
+        or _unrepeatable(exercise, cases, again)
+        or _one_of_several(exercise, cases)
+        or (transformed(exercise, usual) if broken else None)
+        or (scaled(exercise, usual) if broken else None)
+        or (shifted(exercise, usual) if broken else None)
+        or (along_another_axis(exercise, usual) if broken else None)
+        or (mixed_rows(exercise, broken, again) if broken else None)
+        or (mistaken_and_negated(exercise, usual) if broken else None)
+        or _unraised(exercise, findings)
+        or idle_argument(exercise, broken, again)
+        or instability(findings)
+        or only_where(exercise, findings)
+        or misshapen(exercise, findings)
+        or (few_digits(exercise, usual) if broken else None)
+    )
+
+
+def _unchanging_kind(exercise: Exercise, findings: Findings, kinds: set[str]) -> Diagnosis | None:
+    """Diagnose an answer that fails in one way only, which says it all."""
+    if len(kinds) != 1:
+        if kinds == {"modified", "error"} and all(
+            f.kind == "modified" or refused_to_write(f.outcome.error) for f in findings.failures
+        ):
+            kinds = {"modified"}
+        else:
+            return None
+    failure = smallest(findings)
+    match kinds.pop():
+        case "modified":
+            names = argument_names(exercise, failure.outcome.modified) or "its argument"
+            return Diagnosis(
+                f"The values are right, but {names} was modified: the caller finds other numbers "
+                "in it afterwards.",
+                "Make a new array; look for +=, -=, *=, /=, out= and assignments to elements.",
+            )
+        case "nothing":
+            return Diagnosis(
+                "Nothing was returned: without `return` a function gives None.",
+                "Does every path through your function end in `return`?",
+            )
+        case "dtype":
+            return Diagnosis(
+                f"The values are right, but in a narrower format: {failure.reason}. Digits that "
+                "were given are lost.",
+                "Keep the dtype of the input, or a wider one.",
+            )
+        case "warning":
+            return Diagnosis(
+                "The values are right, but NumPy warns, and that was to be avoided.",
+                "Which line overflows or divides by 0? np.errstate silences just that one.",
+            )
+        case "type":
+            return Diagnosis("", what_to_return(exercise))
+    return None
+
+
+def _written_and_put_back(findings: Findings) -> Diagnosis | None:
+    """Diagnose writing into an argument that is given back as it was."""
+    refused = [f for f in findings.failures if refused_to_write(f.outcome.error)]
+    others = [f for f in findings.failures if not refused_to_write(f.outcome.error)]
+    if not refused or any(f.outcome.modified or not _holds_integers(f.probe) for f in others):
+        return None
+    return Diagnosis(
+        "Your code writes into its argument: a read-only array refuses that, and an integer one "
+        "cuts off what is written.",
+        "Work on a copy of your own: np.array(x, dtype=float).",
+    )
+
+
+def _holds_integers(probe: Probe) -> bool:
+    return any(isinstance(a, np.ndarray) and a.dtype.kind in "iu" for a in probe.arguments)
+
+
+def _unraised(exercise: Exercise, findings: Findings) -> Diagnosis | None:
+    """Diagnose an answer that is right except that it accepts what it should refuse."""
+    if {failure.kind for failure in findings.failures} != {"raises"}:
+        return None
+    return Diagnosis(
+        f"Right wherever a value is asked, but {findings.failures[0].reason}.",
+        "Test for this input first, and `raise` the exception with a helpful message.",
+    )
+
+
+def _unrepeatable(exercise: Exercise, cases: Sequence[Case], again: Again) -> Diagnosis | None:
+    """Call the answer again on some probes: the same input has to give the same result."""
+    if exercise.value:
+        return None
+    for case in cases[:2]:
+        if case.mine.error is not None:
+            continue
+        repeated = again(case.probe)
+        if repeated.error is not None or not same_values(
+            exercise, case.probe, case.mine.value, repeated.value
+        ):
+            return Diagnosis(
+                "The same input gives another result the second time: your function depends on an "
+                "earlier call, or on random numbers.",
+                "Look for global variables, default arguments that are lists or arrays, "
+                "and np.random.",
+            )
+    return None
+
+
+def _one_of_several(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
+    """Diagnose one part of a result of several, the others being right or diagnosed later."""
+    several = [
+        case
+        for case in cases
+        if isinstance(case.expected.value, tuple)
+        and isinstance(case.mine.value, tuple)
+        and len(case.mine.value) == len(case.expected.value)
+    ]
+    if not several or len(several) < sum(isinstance(c.expected.value, tuple) for c in cases):
+        return None
+    if _exchanged(exercise, several):
+        return Diagnosis("The results are right, but in another order.", "Exchange them.")
+    for part in range(len(several[0].expected.value)):
+        parts = [_part(case, part) for case in several]
+        if not all(case.numeric for case in parts):
+            return None
+        cause = transformed(exercise, parts) or scaled(exercise, parts) or shifted(exercise, parts)
+        if cause is not None:
+            where = f"In result {part + 1} of {len(several[0].expected.value)}: "
+            return Diagnosis(where + cause.explanation, cause.look)
+    return None
+
+
+def _exchanged(exercise: Exercise, cases: Sequence[Case]) -> bool:
+    return all(
+        same_values(exercise, case.probe, case.mine.value[::-1], case.expected.value)
+        for case in cases
+    )
+
+
+def _part(case: Case, part: int) -> Case:
+    """Return a case that looks at one of several results."""
+    mine = dataclasses.replace(case.mine, value=case.mine.value[part])
+    expected = dataclasses.replace(case.expected, value=case.expected.value[part])
+    return dataclasses.replace(case, mine=mine, expected=expected)

@@ -1,0 +1,119 @@
+"""What a check found: its parts as data, and how they are shown."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from helpers.checker.layout import (
+    Block,
+    Folded,
+    Paragraph,
+    Shown,
+    Title,
+    Values,
+    capitalised,
+    html,
+    text,
+)
+
+SCORES = {"right": 1.0, "unstable": 0.5}
+"""The share of the points for a status; what is not listed gets none."""
+
+
+SIGNS = {
+    "right": ("✓", "#2e9d57"),
+    "unstable": ("≈", "#c98a00"),
+    "wrong": ("✗", "#d5483f"),
+    "error": ("!", "#d5483f"),
+    "not started": ("○", "#8a8a8a"),
+}
+"""For each status a sign and the colour of the bar beside it; the word itself is always written."""
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
+    """What a check found.
+
+    Attributes
+    ----------
+    status : str
+        "not started", "error", "wrong", "unstable" or "right".
+    exercise : str
+        The exercise's ID, "3.1".
+    message : str
+        The verdict and its explanation as plain text: `headline`, `explanation` and `look`.
+    mistake : str or None
+        The declared wrong answer that was recognised; two joined by " + " where both were made.
+    probe : tuple or None
+        The arguments of the smallest input that shows it.
+    score : float
+        1 for a right answer, 0.5 for an unstable one, otherwise 0.
+    headline : str
+        The verdict in one sentence.
+    explanation : str
+        The cause, where one was found.
+    look : str
+        One thing to look at next.
+    rows : tuple of (label, text)
+        What is shown side by side: "input", "yours", "expected", or the line that raised.
+    notes : tuple of str
+        Warnings quoted, what was put back, what was printed.
+    remark : str
+        What is worth knowing beyond a right answer.
+    """
+
+    status: str
+    exercise: str
+    message: str
+    mistake: str | None = None
+    probe: tuple[Any, ...] | None = None
+    score: float = 0.0
+    headline: str = ""
+    explanation: str = ""
+    look: str = ""
+    rows: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    remark: str = ""
+
+    @property
+    def colour(self) -> str:  # type: ignore[override]
+        """The colour of the bar beside it."""
+        return SIGNS.get(self.status, ("", Shown.colour))[1]
+
+    def blocks(self) -> list[Block]:
+        """Return what is shown."""
+        sign, _ = SIGNS.get(self.status, ("", ""))
+        about = f"exercise {self.exercise}"
+        if self.mistake:
+            about += f" · {self.mistake.replace('_', ' ')}"
+        blocks: list[Block] = [Title(f"{sign} {self.status.capitalize()}".strip(), about)]
+        headline = (self.headline or self.message).removeprefix(f"{self.status.capitalize()}: ")
+        blocks.append(Paragraph(capitalised(headline)))
+        if self.explanation:
+            blocks.append(Paragraph(self.explanation))
+        side_by_side = tuple(row for row in self.rows if row[0] in ("yours", "expected"))
+        above = tuple(row for row in self.rows if row not in side_by_side)
+        if self.look:
+            blocks.append(Paragraph(self.look, "Next"))
+        blocks += [Values(pairs) for pairs in (above, side_by_side) if pairs]
+        if self.remark:
+            blocks.append(Paragraph(self.remark, "Worth knowing"))
+        if self.notes:
+            things = "1 thing" if len(self.notes) == 1 else f"{len(self.notes)} things"
+            notes = tuple(Paragraph(note) for note in self.notes)
+            blocks.append(Folded(f"Also noticed: {things}", notes))
+        return blocks
+
+    def __repr__(self) -> str:
+        """Return the plain form; while nbgrader grades, the points alone."""
+        if os.environ.get("NBGRADER_EXECUTION"):
+            return repr(self.score)
+        return text(self.blocks())
+
+    def _repr_html_(self) -> str | None:
+        """Return the rich form; none while nbgrader grades."""
+        if os.environ.get("NBGRADER_EXECUTION"):
+            return None
+        return html(self.blocks(), self.colour)
