@@ -40,3 +40,15 @@ def test_a_cell_that_depends_on_the_conditions_is_seen(tmp_path: Path) -> None:
     (difference,) = differing[1]
     assert "Cell 1: Notebook cell execution failed" in difference
     assert "\x1b" not in difference
+
+
+def test_cells_that_are_not_compared_are_counted_apart(tmp_path: Path) -> None:
+    v4 = nbformat.v4
+    cells = [
+        v4.new_code_cell("1"),
+        v4.new_code_cell("2", metadata={"tags": ["nbval-ignore-output", "claim-L3"]}),
+        v4.new_markdown_cell("3", metadata={"tags": ["nbval-ignore-output"]}),
+    ]
+    path = tmp_path / "measured.ipynb"
+    nbformat.write(v4.new_notebook(cells=cells), path)
+    assert soak.only_run([path, path]) == 2

@@ -3,7 +3,9 @@
 Each run compares the outputs of every notebook with the stored ones, under other numbers of
 threads, another hash seed and other processor instructions: what PyTorch, NumPy and OpenBLAS
 compute may differ in the last digits then, and no stored output may.  The table says under which
-conditions each run stood and how many cells differed; the cells themselves follow below it.
+conditions each run stood, how many cells were compared and how many differed; the cells
+themselves follow below it.  Cells tagged ``nbval-ignore-output`` are run and not compared (they
+show a number as measured here), and counted apart.
 
 ``--python`` names the interpreter of another environment, one with an older NumPy for instance;
 it needs what requirements.txt and requirements-test.txt list.  The course's own `helpers` are
@@ -26,13 +28,15 @@ from pathlib import Path
 if __name__ == "__main__":  # run as a file, from anywhere
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.notebooks import KERNEL_ENVIRONMENT, ROOT, find
+from tools.notebooks import KERNEL_ENVIRONMENT, ROOT, find, read
 
 THREADS = ("1", "2", "4")
 TORCH = ("default", "avx2", "avx512")  # ATEN_CPU_CAPABILITY; more than the machine has: its best
 OPENBLAS = ("", "Sandybridge", "Nehalem")  # OPENBLAS_CORETYPE; empty: as the machine has it
+UNCOMPARED = "nbval-ignore-output"
 TIMEOUT = 900  # seconds for a cell: a slow machine is no difference
-HEADER = ("run", "threads", "hash seed", "torch", "NumPy", "OpenBLAS", "cells", "differ", "seconds")
+HEADER = ("run", "threads", "hash seed", "torch", "NumPy", "OpenBLAS")
+HEADER += ("compared", "only run", "differ", "seconds")
 
 ABOUT = """\
 import os, platform, numpy, scipy, torch
@@ -104,6 +108,16 @@ def compare(
     return len(cells), differing
 
 
+def only_run(notebooks: Sequence[Path]) -> int:
+    """Return the number of code cells whose output is not compared."""
+    return sum(
+        UNCOMPARED in cell.metadata.get("tags", [])
+        for path in notebooks
+        for cell in read(path).cells
+        if cell.cell_type == "code"
+    )
+
+
 def plain(report: str) -> str:
     """Return nbval's report of a cell in one line, without its colours."""
     words = " ".join(re.sub(r"#x1B\[\d+m|\x1b\[\d+m", "", report).split())
@@ -124,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--python", default=sys.executable, help="another environment's Python")
     options = parser.parse_args(arguments)
     notebooks = find(options.notebooks)
+    apart = only_run(notebooks)
 
     about = subprocess.run(
         [options.python, "-c", ABOUT], capture_output=True, text=True, check=True
@@ -145,7 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             varied["ATEN_CPU_CAPABILITY"],
             "baseline" if "NPY_DISABLE_CPU_FEATURES" in varied else "all",
             varied.get("OPENBLAS_CORETYPE", "as found"),
-            cells,
+            cells - apart,
+            apart,
             len(differing),
             round(time.monotonic() - start),
         )
