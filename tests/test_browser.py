@@ -320,6 +320,22 @@ def test_every_notebook_opens_from_the_file_browser_and_runs_through(
         lab.close()
 
 
+def test_a_notebook_that_was_only_read_closes_without_a_question(lab: Lab, folder: Path) -> None:
+    first = folder / "work" / PATHS[0].name
+    before = first.read_bytes()
+    with nothing_amiss(lab, folder):
+        lab.arrive()
+        lab.idle()
+        lab.page.wait_for_timeout(2_000)  # what the kernel says of itself has arrived
+        lab.screenshot("only-read")
+        tab = lab.page.locator("#jp-main-dock-panel .lm-TabBar-tab").filter(has_text=first.name)
+        tab.locator(".lm-TabBar-tabCloseIcon").click()
+        sync_api.expect(tab).to_have_count(0)
+        assert lab.page.locator(".jp-Dialog").count() == 0
+        lab.arrive()
+    assert first.read_bytes() == before
+
+
 GLOBAL_MAXIMUM = """\
 def softmax_stable(x):
     e = np.exp(x - np.max(x))

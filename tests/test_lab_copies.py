@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -11,16 +14,39 @@ import pytest
 
 from tests.course import PATHS, exercise_id, read
 from tools import lab
-from tools.notebooks import text_of
+from tools.notebooks import normalise, text_of
 
 
 @pytest.fixture
 def course(tmp_path: Path) -> Path:
     folder = tmp_path / "notebooks"
     folder.mkdir()
-    (folder / "00_start_here.ipynb").write_text("first edition of 00")
-    (folder / "03_max_shift.ipynb").write_text("first edition of 03")
+    store(folder / "00_start_here.ipynb", "first edition of 00")
+    store(folder / "03_max_shift.ipynb", "first edition of 03")
     return folder
+
+
+def store(path: Path, title: str, *, printed: str = "2", stub: str = "answer = ...") -> None:
+    """Write a small notebook, executed, with an exercise."""
+    v4 = nbformat.v4
+    cells = [
+        v4.new_markdown_cell(title, id="title"),
+        v4.new_code_cell(
+            "print(1 + 1)",
+            id="run",
+            execution_count=1,
+            outputs=[v4.new_output("stream", text=f"{printed}\n")],
+        ),
+        v4.new_code_cell(stub, id="ex-3-1", execution_count=2),
+    ]
+    notebook = v4.new_notebook(cells=cells)
+    normalise(notebook)
+    path.write_text(text_of(notebook), encoding="utf-8")
+
+
+def title(path: Path) -> str:
+    """Return the text of the notebook's first cell."""
+    return str(read(path).cells[0].source)
 
 
 @pytest.fixture
@@ -44,21 +70,95 @@ def test_each_notebook_is_copied_once(course: Path, work: Path) -> None:
 def test_a_newer_edition_is_put_beside_and_told_once(course: Path, work: Path) -> None:
     lab.bring_copies(course, work)
     (work / "03_max_shift.ipynb").write_text("my answers")
-    (course / "03_max_shift.ipynb").write_text("second edition of 03")
+    store(course / "03_max_shift.ipynb", "second edition of 03")
     (news,) = lab.bring_copies(course, work)
     assert "03_max_shift.ipynb" in news
     assert "03_max_shift.new-edition-1.ipynb" in news
     assert (work / "03_max_shift.ipynb").read_text() == "my answers"
-    assert (work / "03_max_shift.new-edition-1.ipynb").read_text() == "second edition of 03"
+    assert title(work / "03_max_shift.new-edition-1.ipynb") == "second edition of 03"
     assert lab.bring_copies(course, work) == []
 
     (work / "03_max_shift.new-edition-1.ipynb").write_text("answers in the second edition")
-    (course / "03_max_shift.ipynb").write_text("third edition of 03")
+    store(course / "03_max_shift.ipynb", "third edition of 03")
     assert len(lab.bring_copies(course, work)) == 1
     assert (work / "03_max_shift.new-edition-1.ipynb").read_text() == (
         "answers in the second edition"
     )
-    assert (work / "03_max_shift.new-edition-2.ipynb").read_text() == "third edition of 03"
+    assert title(work / "03_max_shift.new-edition-2.ipynb") == "third edition of 03"
+
+
+def test_a_copy_has_no_outputs_and_no_execution_counts(course: Path, work: Path) -> None:
+    lab.bring_copies(course, work)
+    lab.reset(course, work, "03")
+    for path in work.glob("*.ipynb"):
+        notebook = read(path)
+        nbformat.validate(notebook)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * 2
+        assert notebook.metadata.language_info.version == platform.python_version()
+        assert [cell.source for cell in notebook.cells] == [
+            cell.source for cell in read(course / path.name.replace(".kept-1", "")).cells
+        ]
+
+
+@pytest.mark.skipif(not PATHS, reason="no notebook yet")
+def test_every_notebook_is_copied_in_a_valid_form(tmp_path: Path) -> None:
+    lab.bring_copies(PATHS[0].parent, tmp_path)
+    for path in PATHS:
+        copy, stored = read(tmp_path / path.name), read(path)
+        nbformat.validate(copy)
+        assert [(c.id, c.source, c.metadata) for c in copy.cells] == [
+            (c.id, c.source, c.metadata) for c in stored.cells
+        ]
+        assert not any(cell.get("outputs") or cell.get("execution_count") for cell in copy.cells)
+
+
+def test_a_re_execution_and_a_fold_are_no_new_edition(course: Path, work: Path) -> None:
+    lab.bring_copies(course, work)
+    source = course / "03_max_shift.ipynb"
+    store(source, "first edition of 03", printed="another output")
+    notebook = read(source)
+    notebook.cells[1].metadata.tags = ["hide-input"]
+    source.write_text(text_of(notebook), encoding="utf-8")
+    assert lab.bring_copies(course, work) == []
+    store(source, "second edition of 03")
+    assert len(lab.bring_copies(course, work)) == 1
+
+
+def as_earlier_versions_did(course: Path, work: Path) -> None:
+    """Bring the copies whole, and record them by their bytes."""
+    work.mkdir()
+    record = {}
+    for path in course.glob("*.ipynb"):
+        shutil.copyfile(path, work / path.name)
+        record[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    (work / lab.EDITIONS).write_text(json.dumps(record))
+
+
+def test_who_has_copies_from_before_keeps_them_and_hears_of_newer_editions_only(
+    course: Path, work: Path
+) -> None:
+    as_earlier_versions_did(course, work)
+    store(work / "03_max_shift.ipynb", "first edition of 03", stub="answer = 42")
+    answered = (work / "03_max_shift.ipynb").read_bytes()
+    store(course / "03_max_shift.ipynb", "first edition of 03", printed="another output")
+    assert lab.bring_copies(course, work) == []
+    assert (work / "03_max_shift.ipynb").read_bytes() == answered
+
+    store(course / "00_start_here.ipynb", "second edition of 00")
+    (news,) = lab.bring_copies(course, work)
+    assert "00_start_here.new-edition-1.ipynb" in news
+    assert lab.bring_copies(course, work) == []
+
+
+def test_who_has_copies_from_before_is_told_of_a_newer_edition(course: Path, work: Path) -> None:
+    as_earlier_versions_did(course, work)
+    store(course / "03_max_shift.ipynb", "second edition of 03")
+    (news,) = lab.bring_copies(course, work)
+    assert "03_max_shift.new-edition-1.ipynb" in news
+    assert title(work / "03_max_shift.ipynb") == "first edition of 03"
+    assert title(work / "03_max_shift.new-edition-1.ipynb") == "second edition of 03"
+    assert lab.bring_copies(course, work) == []
 
 
 @pytest.mark.skipif(not PATHS, reason="no notebook yet")
@@ -94,16 +194,16 @@ def test_answers_survive_an_update_of_the_course(tmp_path: Path, work: Path) -> 
 
 def test_a_new_notebook_of_the_course_is_copied(course: Path, work: Path) -> None:
     lab.bring_copies(course, work)
-    (course / "04_log_sum_exp.ipynb").write_text("first edition of 04")
+    store(course / "04_log_sum_exp.ipynb", "first edition of 04")
     assert lab.bring_copies(course, work) == []
-    assert (work / "04_log_sum_exp.ipynb").read_text() == "first edition of 04"
+    assert title(work / "04_log_sum_exp.ipynb") == "first edition of 04"
 
 
 def test_a_deleted_copy_comes_back(course: Path, work: Path) -> None:
     lab.bring_copies(course, work)
     (work / "03_max_shift.ipynb").unlink()
     assert lab.bring_copies(course, work) == []
-    assert (work / "03_max_shift.ipynb").read_text() == "first edition of 03"
+    assert title(work / "03_max_shift.ipynb") == "first edition of 03"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[1, 2]"])
@@ -133,7 +233,7 @@ def test_reset_brings_a_pristine_copy_and_keeps_the_old_one(
         (work / "03_max_shift.ipynb").write_text(f"answers {attempt}")
         said = lab.reset(course, work, number)
         assert f"03_max_shift.kept-{attempt}.ipynb" in said
-        assert (work / "03_max_shift.ipynb").read_text() == "first edition of 03"
+        assert title(work / "03_max_shift.ipynb") == "first edition of 03"
         assert (work / f"03_max_shift.kept-{attempt}.ipynb").read_text() == f"answers {attempt}"
     assert lab.bring_copies(course, work) == []
 
@@ -149,7 +249,7 @@ def test_reset_of_an_unknown_notebook_says_which_there_are(course: Path, work: P
 
 
 def test_put_never_overwrites(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("new")
+    store(tmp_path / "a", "new")
     (tmp_path / "b").write_text("mine")
     with pytest.raises(FileExistsError):
         lab.put(tmp_path / "a", tmp_path / "b")
@@ -162,7 +262,7 @@ def test_the_copy_command_tells_the_news(
 ) -> None:
     command = ["--copy", "--course", str(course), "--work", str(work)]
     assert lab.main(command) == 0
-    (course / "03_max_shift.ipynb").write_text("second edition of 03")
+    store(course / "03_max_shift.ipynb", "second edition of 03")
     assert lab.main(command) == 0
     assert "03_max_shift.new-edition-1.ipynb" in capsys.readouterr().out
 

@@ -1,9 +1,10 @@
 """Open the course in JupyterLab, on the learner's own copies of the notebooks in ``work/``.
 
 ``python tools/lab.py`` looks whether the environment is complete, brings the copies and starts
-JupyterLab.  A notebook is copied once and never overwritten: when the course has a newer edition,
-that is put beside the copy under another name.  ``--copy`` only brings the copies, ``--reset 03``
-brings a pristine copy of one notebook and keeps the old one.
+JupyterLab.  A notebook is copied once, without its outputs, so that nothing gives a prediction's
+answer away before its cell is run.  A copy is never overwritten: when the course has a newer
+edition, that is put beside it under another name.  ``--copy`` only brings the copies, ``--reset
+03`` brings a pristine copy of one notebook and keeps the old one.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import hashlib
 import importlib.util
 import json
 import os
+import platform
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 EDITIONS = ".editions.json"  # in work/: which edition of each notebook the learner has
@@ -35,18 +38,66 @@ def missing_packages() -> list[str]:
 # -- the learner's copies ---------------------------------------------------------------------
 
 
+def source_of(cell: Mapping[str, Any]) -> str:
+    """Return a cell's source, which a file may hold as lines."""
+    source = cell.get("source", "")
+    return (source if isinstance(source, str) else "".join(source)).rstrip()
+
+
 def edition(path: Path) -> str:
-    """Return a short name of the file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    """Return a short name of the notebook's sources; outputs and metadata make no new edition."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    sources = json.dumps([(cell["cell_type"], source_of(cell)) for cell in cells])
+    return f"sources-{hashlib.sha256(sources.encode()).hexdigest()[:16]}"
+
+
+def is_of_edition(copy: Path, course: Path) -> bool:
+    """Tell whether a copy of unknown edition holds every cell of the course's notebook.
+
+    The answers to exercises, and cells that the learner added, do not count.  A learner who has
+    changed a cell of the text or an experiment counts as having another edition.
+    """
+
+    def sources(path: Path) -> Counter[tuple[str, str]]:
+        return Counter(
+            (cell["cell_type"], source_of(cell))
+            for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+            if not str(cell.get("id", "")).startswith("ex-")
+        )
+
+    try:
+        return sources(course) <= sources(copy)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False  # no notebook any more
+
+
+def pristine(path: Path) -> str:
+    """Return a notebook's text as a learner gets it: without outputs and execution counts.
+
+    JupyterLab writes the kernel's language, with Python's version, into a notebook that it opens.
+    Where it stands there already, a notebook that was only read closes without a question.
+    """
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(execution_count=None, outputs=[])
+    notebook["metadata"]["language_info"]["version"] = platform.python_version()
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def read_editions(work: Path) -> dict[str, str]:
-    """Return which editions were brought to ``work``; a damaged record counts as none."""
+    """Return which editions were brought to ``work``.
+
+    A damaged record counts as none, and so does what earlier versions recorded: a name of the
+    file's bytes, outputs included.
+    """
     try:
         record = json.loads((work / EDITIONS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return record if isinstance(record, dict) else {}
+    if not isinstance(record, dict):
+        return {}
+    return {name: known for name, known in record.items() if str(known).startswith("sources-")}
 
 
 def write_editions(work: Path, record: Mapping[str, str]) -> None:
@@ -54,6 +105,11 @@ def write_editions(work: Path, record: Mapping[str, str]) -> None:
     new = work / f"{EDITIONS}.new"
     new.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     new.replace(work / EDITIONS)
+
+
+def has_edition(copy: Path, course: Path, recorded: str | None) -> bool:
+    """Tell whether a copy is of the course's edition, by the record where there is one."""
+    return is_of_edition(copy, course) if recorded is None else recorded == edition(course)
 
 
 def free_name(path: Path, word: str) -> Path:
@@ -65,9 +121,9 @@ def free_name(path: Path, word: str) -> Path:
 
 
 def put(source: Path, target: Path) -> None:
-    """Copy whole or not at all, and never onto a file that is there."""
+    """Bring a notebook whole or not at all, and never onto a file that is there."""
     part = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, part)
+    part.write_text(pristine(source), encoding="utf-8", newline="\n")
     if target.exists():
         part.unlink()
         raise FileExistsError(f"{target} is there already; nothing was changed")
@@ -94,17 +150,16 @@ def bring_copies(course: Path, work: Path) -> list[str]:
     news = []
     for source in sorted(course.glob("[0-9][0-9]_*.ipynb")):
         target = work / source.name
-        newest = edition(source)
         if not target.exists():
             put(source, target)
-        elif record.get(source.name, edition(target)) != newest:
+        elif not has_edition(target, source, record.get(source.name)):
             beside = free_name(target, "new-edition")
             put(source, beside)
             news.append(
                 f"{source.name} has a newer edition: it lies beside yours as {beside.name}; "
                 f"yours is untouched."
             )
-        record[source.name] = newest
+        record[source.name] = edition(source)
     write_editions(work, record)
     return news
 
@@ -145,9 +200,9 @@ def reset(course: Path, work: Path, number: str) -> str:
 # -- JupyterLab -------------------------------------------------------------------------------
 
 
-def has_screen(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
+def has_screen(environment: Mapping[str, str] = os.environ, system: str = sys.platform) -> bool:
     """Tell whether a browser can be opened here."""
-    if platform in ("win32", "darwin"):
+    if system in ("win32", "darwin"):
         return "SSH_CONNECTION" not in environment
     return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 

@@ -35,8 +35,8 @@ TORCH = ("default", "avx2", "avx512")  # ATEN_CPU_CAPABILITY; more than the mach
 OPENBLAS = ("", "Sandybridge", "Nehalem")  # OPENBLAS_CORETYPE; empty: as the machine has it
 UNCOMPARED = "nbval-ignore-output"
 TIMEOUT = 900  # seconds for a cell: a slow machine is no difference
-HEADER = ("run", "threads", "hash seed", "torch", "NumPy", "OpenBLAS")
-HEADER += ("compared", "only run", "differ", "seconds")
+CONDITIONS = ("run", "threads", "hash seed", "torch", "NumPy", "OpenBLAS")
+HEADER = (*CONDITIONS, "compared", "only run", "differ", "seconds")
 
 ABOUT = """\
 import os, platform, numpy, scipy, torch
