@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from tests.axe import findings
-from tests.course import PATHS, ROOT, code_cells, read, tags
+from tests.course import PATHS, ROOT, code_cells, is_folded, read, tags
 from tests.offline import attempts, guard
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -275,6 +275,15 @@ def nothing_amiss(lab: Lab, folder: Path) -> Iterator[None]:
     assert lab.complaints == []
 
 
+def figures_in(path: Path) -> int:
+    """Return the number of figures among a notebook's stored outputs."""
+    return sum(
+        "<figure" in output.get("data", {}).get("text/html", "")
+        for cell in code_cells(path)
+        for output in cell.outputs
+    )
+
+
 # -- what a learner does ------------------------------------------------------------------------
 
 
@@ -284,17 +293,14 @@ def test_every_notebook_opens_from_the_file_browser_and_runs_through(
 ) -> None:
     with nothing_amiss(lab, folder):
         lab.open(path.stem)
-        # As stored, from a file that JupyterLab does not trust yet: figures keep their words.
-        figures = sum(
-            "<figure" in output.get("data", {}).get("text/html", "")
-            for cell in code_cells(path)
-            for output in cell.outputs
-        )
-        sync_api.expect(lab.panel.locator("figure img[alt]")).to_have_count(figures)
-        assert lab.panel.locator("figure figcaption").count() == figures
-        lab.screenshot(f"{path.stem}-stored")
+        assert lab.panel.locator(".jp-OutputArea-output").count() == 0
+        folded = sum(is_folded(cell) for cell in code_cells(path))
+        assert lab.panel.locator(".jp-CodeCell .jp-InputPlaceholder").count() == folded
+        lab.screenshot(f"{path.stem}-new")
 
         lab.run_all()
+        figures = figures_in(path)
+        sync_api.expect(lab.panel.locator("figure figcaption")).to_have_count(figures)
         failing = sum("raises-exception" in tags(cell) for cell in code_cells(path))
         errors = lab.panel.locator('[data-mime-type="application/vnd.jupyter.error"]')
         assert errors.count() == failing, errors.all_inner_texts()
@@ -317,6 +323,27 @@ def test_every_notebook_opens_from_the_file_browser_and_runs_through(
             images.nth(number).scroll_into_view_if_needed()
             if number == 0:
                 lab.screenshot(f"{path.stem}-run")
+        lab.close()
+
+
+@pytest.mark.skipif(
+    MAX_SHIFT not in {path.stem for path in PATHS},
+    reason="the notebook of the max shift is missing",
+)
+def test_stored_figures_keep_their_words_in_a_file_that_is_not_trusted(
+    lab: Lab, folder: Path
+) -> None:
+    stored = ROOT / "notebooks" / f"{MAX_SHIFT}.ipynb"
+    shutil.copyfile(stored, folder / "work" / "stored.ipynb")
+    with nothing_amiss(lab, folder):
+        lab.menu("File", "Open from Path")
+        lab.page.locator(".jp-Dialog input").fill("stored.ipynb")
+        lab.page.keyboard.press("Enter")
+        figures = figures_in(stored)
+        assert figures
+        sync_api.expect(lab.panel.locator("figure img[alt]")).to_have_count(figures)
+        assert lab.panel.locator("figure figcaption").count() == figures
+        lab.idle()
         lab.close()
 
 
