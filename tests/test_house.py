@@ -51,9 +51,7 @@ def test_no_import_goes_round() -> None:
 
 
 def test_the_kernels_come_without_the_exercises() -> None:
-    code = (
-        "import sys; from helpers import kernels; print([m for m in sys.modules if 'check' in m])"
-    )
+    code = "import sys; from helpers import kernels; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     loaded = {name for name in out.stdout.split() if name.startswith("helpers")}
     assert "helpers.kernels" in loaded, out.stderr
