@@ -7,6 +7,8 @@ from pathlib import Path
 
 import nbformat
 
+from tools.notebooks import FOLDED
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
@@ -49,7 +51,7 @@ def exercise_id(cell: nbformat.NotebookNode, kind: str) -> str | None:
 
 def is_folded(cell: nbformat.NotebookNode) -> bool:
     """Tell whether a code cell is hidden until asked for: checks, figures, sliders."""
-    return "hide-input" in tags(cell)
+    return FOLDED in tags(cell)
 
 
 def is_open(cell: nbformat.NotebookNode) -> bool:

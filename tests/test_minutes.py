@@ -94,9 +94,24 @@ def test_a_formula_costs_its_own_time_and_no_words() -> None:
     assert minutes.reading_minutes(cells) == pytest.approx(minutes.SECONDS_A_FORMULA / 60)
 
 
-def test_code_costs_a_cell_and_its_lines() -> None:
-    seconds = minutes.SECONDS_A_CELL + 2 * minutes.SECONDS_A_LINE
+def test_an_experiment_costs_its_own_time_and_its_lines() -> None:
+    seconds = minutes.SECONDS_AN_EXPERIMENT + 2 * minutes.SECONDS_A_LINE
     assert minutes.reading_minutes([code_cell("a = 1\n\nb = 2")]) == pytest.approx(seconds / 60)
+
+
+def test_a_prediction_costs_its_own_time() -> None:
+    asked = minutes.reading_minutes([text_cell("**Predict:** one or two?")])
+    told = minutes.reading_minutes([text_cell("**It is:** one or two?")])
+    seconds = minutes.SECONDS_A_PREDICTION - 60 / minutes.WORDS_A_MINUTE
+    assert asked - told == pytest.approx(seconds / 60)
+
+
+def test_of_folded_cells_only_what_they_show_costs_time() -> None:
+    folded = {"metadata": {"tags": ["hide-input"]}}
+    figure = code_cell("# Figure: a curve\n" + "x = 1\n" * 20) | folded
+    checks = code_cell("# Checks: the curve\n" + "x = 1\n" * 20) | folded
+    assert minutes.reading_minutes([figure]) == pytest.approx(minutes.SECONDS_A_FIGURE / 60)
+    assert minutes.reading_minutes([checks]) == 0
 
 
 def test_exercises_and_the_syllabus_itself_are_left_out() -> None:
@@ -125,6 +140,7 @@ def test_writing_puts_minutes_and_syllabus_in_and_then_changes_nothing(
     monkeypatch.setattr(minutes, "README", tmp_path / "README.md")
 
     course = minutes.lessons(tmp_path)
+    assert minutes.write(course, [tmp_path / "03_x.ipynb"]) == []
     assert minutes.write(course) == [first, tmp_path / "README.md"]
     block, table = (cell.source for cell in read(first).cells)
     assert (

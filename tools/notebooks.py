@@ -41,6 +41,10 @@ NOTEBOOK_METADATA: dict[str, Any] = {
         "pygments_lexer": "ipython3",
     },
 }
+# What the cells of a notebook are told apart by, besides their ids.
+PREDICT = "**Predict"  # in a text cell that asks for a prediction
+FOLDED = "hide-input"  # the tag of a code cell that is hidden until asked for
+
 CELL_METADATA = ("deletable", "editable", "jupyter", "tags")
 
 # One thread, a fixed hash seed and no debugger warning: what an output could depend on. And the
@@ -152,7 +156,7 @@ def governed_by_a_prediction(
 ) -> list[tuple[nbformat.NotebookNode, list[nbformat.NotebookNode]]]:
     """Return each text cell that asks for a prediction, with the code cells that answer it.
 
-    A text cell with ``**Predict`` governs every code cell up to the next text cell that holds a
+    A text cell with `PREDICT` governs every code cell up to the next text cell that holds a
     heading or asks for another prediction.
     """
     found: list[tuple[nbformat.NotebookNode, list[nbformat.NotebookNode]]] = []
@@ -161,7 +165,7 @@ def governed_by_a_prediction(
         if cell.cell_type == "code":
             if governs:
                 found[-1][1].append(cell)
-        elif "**Predict" in cell.source:
+        elif PREDICT in cell.source:
             found.append((cell, []))
             governs = True
         elif _holds_a_heading(cell.source):
