@@ -40,20 +40,20 @@ def _exact_normalise(w):
         ordinary(
             np.array([[9.0, 1.0, 1.0], [2.0, 7.0, 3.0], [4.0, 4.0, 8.0]]), note="a 3 × 3 batch"
         ),
-        ordinary(np.array([[1, 2, 3], [4, 0, 1]]), note="integers"),
         ordinary(_read_only([[0.5, 1.5, 2.5], [1.0, 1.0, 1.0]]), note="a read-only array"),
         ordinary(np.array([[1e-3, 1e3], [5.0, 7.0], [1.0, 2.0]]), note="weights far apart"),
         ordinary(np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 1.0]], dtype=np.float32), note="float32"),
         ordinary(np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 1.0]], dtype=np.float16), note="float16"),
     ],
     truth=_exact_normalise,
+    library=("normalize",),
     remark="`w / w.sum(axis=-1, keepdims=True)` says the same for a stack of any depth.",
 )
 def normalise(w):
     """Return the weights `w` with every row divided by its sum.
 
-    `w` has shape (N, n) and no negative entry; every row has a positive one.
-    The result has shape (N, n), and each of its rows sums to 1.
+    `w` is a float array of shape (N, n) without negative entries; every row has a positive one.
+    The result is a new array of shape (N, n), and each of its rows sums to 1.
     """
     return w / w.sum(axis=1, keepdims=True)
 
@@ -96,19 +96,21 @@ def missing_keepdims(w):
 
 
 @normalise.mistake(
-    "You divided by the largest entry of each row: that makes the largest entry 1. For the row to "
-    "sum to 1, divide by its sum."
+    "You divided by the largest entry: that makes the largest entry 1. For the row to sum to 1, "
+    "divide by its sum.",
+    axis=(1, None),
 )
-def divides_by_the_maximum(w):
-    return w / w.max(axis=1, keepdims=True)
+def divides_by_the_maximum(w, *, axis):
+    return w / w.max(axis=axis, keepdims=True)
 
 
 @normalise.mistake(
-    "You divided by the Euclidean length of each row: then the squares sum to 1. Divide by the "
-    "plain sum."
+    "You divided by the Euclidean length of each row, as `np.linalg.norm` does: then the squares "
+    "sum to 1. Divide by the plain sum.",
+    epsilon=(0.0, 1e-12, 1e-10, 1e-8, 1e-6),
 )
-def divides_by_the_length(w):
-    return w / np.sqrt((w * w).sum(axis=1, keepdims=True))
+def divides_by_the_length(w, *, epsilon):
+    return w / (np.sqrt((w * w).sum(axis=1, keepdims=True)) + epsilon)
 
 
 @normalise.mistake(
@@ -138,32 +140,24 @@ def first_sum_for_all(w):
 
 
 @normalise.mistake(
-    "You wrote the results into w, row by row: the caller finds other numbers in it afterwards, "
-    "and an array of integers cuts every share off to 0. Make a new array.",
+    "You wrote the results into w: the caller finds other numbers in it afterwards. Divide into a "
+    "new array, `w / …`, and return that.",
+    returns=("w", "nothing"),
 )
-def writes_into_the_rows(w):
+def writes_into_the_rows(w, *, returns):
     for i in range(len(w)):
         w[i] = w[i] / w[i].sum()
-    return w
+    return w if returns == "w" else None
 
 
 @normalise.mistake(
-    "Integer weights came back truncated: a buffer made by `zeros_like(w)` or `empty_like(w)` has "
-    "the integer type of w and cuts 0.7 off to 0. Give it `dtype=float`, or do without a buffer."
+    "You stretched the numbers from 0 to 1 by minimum and maximum: that is another normalisation. "
+    "Here each row has to sum to 1.",
+    axis=(1, None),
 )
-def integer_buffer(w):
-    result = np.zeros_like(w)
-    result[...] = w / w.sum(axis=1, keepdims=True)
-    return result
-
-
-@normalise.mistake(
-    "You stretched each row from 0 to 1 by its minimum and maximum: that is another normalisation. "
-    "Here each row has to sum to 1."
-)
-def stretches_to_zero_and_one(w):
-    low = w.min(axis=1, keepdims=True)
-    return (w - low) / (w.max(axis=1, keepdims=True) - low)
+def stretches_to_zero_and_one(w, *, axis):
+    low = w.min(axis=axis, keepdims=True)
+    return (w - low) / (w.max(axis=axis, keepdims=True) - low)
 
 
 # --- 1.2 -------------------------------------------------------------------------------------
@@ -182,7 +176,7 @@ def stretches_to_zero_and_one(w):
         ordinary(np.array([2.0, 2.0, 2.0]), note="three ties"),
         ordinary(np.array([-1.5]), note="one class alone"),
         ordinary(np.array([[0.3, -0.6, 2.0]]), note="a batch of one row"),
-        ordinary(np.array([1, 2, 4]), note="integers"),
+        ordinary(np.array([1, 2, 4]), note="one row of integers"),
         ordinary(np.array([[0, 1, -1], [2, 5, 3]]), note="a batch of integers"),
         ordinary(_read_only([[0.5, 1.5], [2.5, -1.0], [0.0, 1.0]]), note="a read-only array"),
         ordinary(np.array([[20.0, -20.0, 3.0], [-30.0, -31.0, -29.0]]), note="logits up to ±31"),
@@ -197,9 +191,10 @@ def stretches_to_zero_and_one(w):
 def softmax_textbook(x):
     """Return the softmax of `x` over its last axis, straight from the definition.
 
-    `x` is a float or integer array of logits of shape (..., n): one row, or any stack of rows.
-    The result has the same shape; every row of n entries is positive and sums to 1.
-    Very large logits may overflow; stability comes later.
+    `x` is an array of logits of shape (..., n), floats or integers too: one row, or any stack of
+    rows. It is left unchanged. The result has the same shape; every row of n entries is positive
+    and sums to 1. Very large logits may overflow; stability comes later.
+    Write it yourself: no ready-made softmax or log-softmax.
     """
     e = np.exp(x)
     return e / e.sum(axis=-1, keepdims=True)
@@ -284,6 +279,128 @@ def exp_of_the_sum(x):
 def rounds(x, *, decimals):
     e = np.exp(x)
     return (e / e.sum(axis=-1, keepdims=True)).round(decimals)
+
+
+@softmax_textbook.mistake(
+    "It works for one row alone: a loop over single numbers (math.exp, a list of floats) stops at "
+    "a batch, whose elements are rows. np.exp takes an array of any shape, and `axis=-1` sums each "
+    "row.",
+    decimals=(None, 4),
+    shifted=(False, True),
+)
+def one_row_only(x, *, decimals, shifted):
+    largest = max(x) if shifted else 0
+    e = [math.exp(value - largest) for value in x]
+    p = [value / sum(e) for value in e]
+    return p if decimals is None else [round(value, decimals) for value in p]
+
+
+@softmax_textbook.mistake(
+    "It works for one row and for a batch, and a stack of batches (3-D) falls through: a case for "
+    "each number of dimensions, a transpose or a reshape. `axis=-1` with `keepdims=True` needs no "
+    "cases.",
+    stack=("transposed", "one sum for all", "reshaped", "nothing"),
+)
+def one_and_two_dimensions_only(x, *, stack):
+    e = np.exp(x)
+    if x.ndim <= 2 or stack == "transposed":
+        return (e.T / e.sum(axis=-1)).T
+    if stack == "nothing":
+        return None
+    return e / e.sum() if stack == "one sum for all" else e / e.sum(axis=1).reshape((len(x), 1))
+
+
+@softmax_textbook.mistake(
+    "One row alone was made a column: `x.reshape(-1, 1)` gives n rows with one class each, and "
+    "every probability is 1. As a batch, one row has the shape (1, n); `axis=-1` needs neither.",
+    axis=(-1, 1),
+)
+def one_row_taken_for_a_column(x, *, axis):
+    e = np.exp(x.reshape(-1, 1) if x.ndim == 1 else x)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "You took the sigmoid of each logit: it looks at one logit alone. Softmax divides exp(x) by "
+    "the sum over all classes.",
+    then=("nothing", "rows", "everything"),
+)
+def sigmoid_for_softmax(x, *, then):
+    s = 1.0 / (1.0 + np.exp(-x))
+    if then == "nothing":
+        return s
+    return s / s.sum(axis=-1 if then == "rows" else None, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "You subtracted the maximum after the exponential: exp(x) − max x is no weight, and may be "
+    "negative. A shift belongs inside: exp(x − max x). Here you need none.",
+    maximum=(None, -1),
+    axis=(None, 0, -1),
+)
+def subtracts_after_the_exponential(x, *, maximum, axis):
+    e = np.exp(x) - x.max(axis=maximum, keepdims=True)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "The maximum is subtracted above the fraction bar only: below it the sum runs over exp(x) "
+    "without it, so the common factor no longer cancels. Use the same exponentials in both places.",
+    maximum=(None, -1),
+    axis=(None, 0, -1),
+)
+def shifts_the_numerator_only(x, *, maximum, axis):
+    e = np.exp(x - x.max(axis=maximum, keepdims=True))
+    return e / np.exp(x).sum(axis=axis, keepdims=True)
+
+
+@softmax_textbook.mistake(
+    "Each row is shifted by its own maximum, but the sum runs over the whole array: all rows "
+    "together sum to 1. Each row needs its own sum, `axis=-1`."
+)
+def own_shift_common_sum(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum()
+
+
+@softmax_textbook.mistake(
+    "You divided before the exponential: exp(x / Σ exp(x)). Take np.exp(x) first, then divide by "
+    "its sum.",
+    axis=(None, 0, 1, -1),
+    keepdims=(True, False),
+)
+def divides_before_the_exponential(x, *, axis, keepdims):
+    return np.exp(x / np.exp(x).sum(axis=axis, keepdims=keepdims))
+
+
+@softmax_textbook.mistake(
+    "You took the exponentials of the indices 0, 1, 2, …, not of the logits: `range(len(x))` "
+    "counts, and x itself never enters. Loop over the values of x, or take np.exp(x).",
+    as_array=(False, True),
+)
+def exponentials_of_the_indices(x, *, as_array):
+    e = np.exp(np.arange(len(x), dtype=float))
+    return e / e.sum() + (0 * x if as_array else 0)
+
+
+@softmax_textbook.mistake(
+    "Two things at once. You summed along axis 1, which is the last axis of a batch alone; the "
+    "last axis is always `axis=-1`. And `keepdims=True` is missing: the sums line up with the "
+    "wrong axis.",
+    one_row=(0, 1),
+)
+def axis_one_without_keepdims(x, *, one_row):
+    e = np.exp(x)
+    return e / e.sum(axis=1 if x.ndim > 1 else one_row)
+
+
+@softmax_textbook.mistake(
+    "Two things at once. This is the logarithm of a softmax: leave the last log out. And it works "
+    "along axis 1, which is the last axis of a batch alone; the last axis is always `axis=-1`."
+)
+def logarithm_along_axis_one(x):
+    e = np.exp(x)
+    return np.log(e / e.sum(axis=1, keepdims=True))
 
 
 @softmax_textbook.mistake(
@@ -392,7 +509,6 @@ def _exact_log_odds(x, i, j):
         ordinary(np.array([2.718281828459, 0.123456789012]), 0, 1, note="many digits, descending"),
         ordinary(np.array([4.0, 4.0, 1.0]), 0, 1, note="a tie: the odds are even"),
         ordinary(np.array([2.5, 0.5]), 0, 0, note="a class with itself"),
-        ordinary(np.array([1, 5, 2]), 1, 0, note="integers"),
         ordinary(_read_only([7.0, -7.0, 0.0, 1.0]), 3, 1, note="a read-only array"),
         ordinary(np.array([1.0, 3.0, -2.0], dtype=np.float32), 0, 2, note="float32"),
         ordinary(np.array([1.0, 3.0, -2.0], dtype=np.float16), 0, 2, note="float16"),
@@ -403,14 +519,13 @@ def _exact_log_odds(x, i, j):
     ],
     truth=_exact_log_odds,
     scale=lambda x, i, j, expected: max(1.0, float(np.abs(x).max())),
-    library=("log_softmax",),
     remark="The whole softmax cancels: only the difference of two logits is left.",
 )
 def log_odds(x, i, j):
     """Return log(p_i / p_j), the log-odds of class i over class j, where p = softmax(x).
 
-    `x` is one row of n finite logits, however large; `i` and `j` are indices into it.
-    The result is a scalar.
+    `x` is one row of n finite logits, a float array, however large they are; `i` and `j` are
+    indices into it. The result is a scalar.
     """
     return x[i] - x[j]
 
@@ -438,6 +553,23 @@ def through_probabilities(x, i, j, *, way):
     p = np.exp(x - x.max()) if way == "shifted" else np.exp(x)
     if way != "terms":
         p = p / p.sum()
+    return np.log(p[i] / p[j])
+
+
+@log_odds.mistake(
+    "The probabilities, or their ratio, were clipped or given an ε, so that no log is infinite: "
+    "then the answer for far-apart logits is the log of that constant. On paper everything but x_i "
+    "and x_j cancels.",
+    constant=(1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30, 1e-100, 1e-300),
+    way=("clip", "add", "clip the ratio"),
+)
+def clips_the_probabilities(x, i, j, *, constant, way):
+    e = np.exp(x - x.max())
+    p = e / e.sum()
+    if way == "clip the ratio":
+        textbook = np.exp(x) / np.exp(x).sum()
+        return np.log(np.clip(textbook[i] / textbook[j], constant, 1.0 / constant))
+    p = np.maximum(p, constant) if way == "clip" else p + constant
     return np.log(p[i] / p[j])
 
 
@@ -503,10 +635,12 @@ def lost_sign(x, i, j):
 def _exact_softmax_base(x, b):
     import mpmath
 
+    result = np.empty(x.shape)
     with mpmath.workdps(40):
-        terms = [[mpmath.mpf(b) ** float(e) for e in row] for row in np.atleast_2d(x)]
-        result = [[float(t / mpmath.fsum(row)) for t in row] for row in terms]
-    return np.array(result).reshape(x.shape)
+        for index in np.ndindex(x.shape[:-1]):
+            terms = [mpmath.mpf(b) ** float(entry) for entry in x[index]]
+            result[index] = [float(term / mpmath.fsum(terms)) for term in terms]
+    return result
 
 
 @exercise(
@@ -521,7 +655,7 @@ def _exact_softmax_base(x, b):
         ordinary(np.array([1.0, -2.0, 3.0]), 1.0, note="base 1: every class alike"),
         ordinary(np.array([0.3, 0.1, -0.4]), float(np.e), note="base e is the ordinary softmax"),
         ordinary(np.array([2.5]), 2.0, note="one class alone"),
-        ordinary(np.array([1, 2, 4]), 2.0, note="integers"),
+        ordinary(np.linspace(-1.0, 2.0, 12).reshape(2, 3, 2), 4.0, note="a 3-D stack"),
         ordinary(_read_only([[0.5, 1.5], [2.5, -1.0], [0.0, 1.0]]), 5.0, note="a read-only array"),
         ordinary(np.array([[1.0, 2.0, 3.0]], dtype=np.float32), 2.0, note="float32"),
         ordinary(np.array([1.0, 2.0, 3.0], dtype=np.float16), 2.0, note="float16"),
@@ -533,8 +667,9 @@ def _exact_softmax_base(x, b):
 def softmax_base(x, b):
     """Return the softmax of `x` over its last axis with the base `b` in place of e.
 
-    `x` is an array of logits of shape (..., n), `b` a positive float: p_i = b^x_i / Σ_k b^x_k.
-    The result has the shape of `x`. Very large logits may overflow; stability comes later.
+    `x` is a float array of logits of shape (..., n), left unchanged, and `b` a positive float:
+    p_i = b^x_i / Σ_k b^x_k. The result has the shape of `x`. Very large logits may overflow;
+    stability comes later. A ready-made softmax (base e) may help.
     """
     e = np.exp(x * np.log(b))
     return e / e.sum(axis=-1, keepdims=True)
@@ -559,6 +694,53 @@ softmax_base.reasoning(
 def multiplies_by_b(x, b):
     e = np.exp(b * x)
     return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_base.mistake(
+    "You divided the logits by b, as by a temperature: b^x is exp(x · log b), so the logits are "
+    "multiplied, and the factor is log b. Base e, factor 1, is a good test."
+)
+def divides_by_b(x, b):
+    e = np.exp(x / b)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_base.mistake(
+    "Two things at once. The factor of the logits is log b, since b^x = exp(x · log b), not b or "
+    "1/b. And the sum runs along the wrong axis: each row needs its own sum, `axis=-1`.",
+    factor=("b", "1/b"),
+    axis=(None, 0),
+)
+def another_factor_and_another_axis(x, b, *, factor, axis):
+    e = np.exp(b * x if factor == "b" else x / b)
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_base.mistake(
+    "Your columns sum to 1, not your rows: the sum ran along the first axis, and the classes lie "
+    "along the last one. Use `axis=-1` with `keepdims=True`."
+)
+def columns_for_rows(x, b):
+    w = b**x
+    return w / w.sum(axis=0, keepdims=True)
+
+
+@softmax_base.mistake(
+    "One sum for the whole array: all rows together sum to 1. Each row needs its own sum, "
+    "`axis=-1` with `keepdims=True`."
+)
+def one_sum_for_everything(x, b):
+    w = b**x
+    return w / w.sum()
+
+
+@softmax_base.mistake(
+    "You worked along axis 1: that is the last axis of a batch, but not of a 3-D stack, and one "
+    "row alone has no axis 1 at all. The last axis is always `axis=-1`."
+)
+def along_axis_one(x, b):
+    w = b**x
+    return w / w.sum(axis=1, keepdims=True)
 
 
 @softmax_base.mistake(
@@ -649,7 +831,6 @@ def _exact_sigmoid(t):
         ordinary(np.array([[1.0, 2.0, -3.0], [4.0, 0.0, -1.0]]), note="a matrix of shape (2, 3)"),
         ordinary(np.linspace(-5.0, 6.0, 12).reshape(2, 3, 2), note="a 3-D array"),
         ordinary(np.array([5.0, 5.0]), note="two equal numbers"),
-        ordinary(np.array([-1, 0, 3]), note="integers"),
         ordinary(_read_only([8.0, -8.0]), note="a read-only array"),
         ordinary(np.array([-2.0, 0.0, 1.0], dtype=np.float32), note="float32"),
         ordinary(np.array([-2.0, 0.0, 1.0], dtype=np.float16), note="float16"),
@@ -662,8 +843,10 @@ def _exact_sigmoid(t):
 def sigmoid_via_softmax(t):
     """Return the logistic function σ(t) of every entry of `t`, from a two-class softmax.
 
-    `t` is an array of any shape, and the result has the same shape: each entry is the probability
-    of the first class when the two logits are (t, 0). Stability is not asked.
+    `t` is a float array of any shape, and the result has the same shape: each entry is the
+    probability of the first class when the two logits are (t, 0). Stability is not asked. A softmax
+    of yours or a library's may help, and so may a formula that you derive from it; a ready-made
+    sigmoid does not count.
     """
     e = np.exp(t)
     return e / (e + 1.0)
@@ -744,3 +927,41 @@ def hyperbolic_tangent(t):
 def both_classes(t):
     e = np.exp(t)
     return np.stack([e / (e + 1.0), 1.0 / (e + 1.0)], axis=-1)
+
+
+@sigmoid_via_softmax.mistake(
+    "It works for a single number: math.exp and `if t >= 0` take one number at a time, and t is an "
+    "array. np.exp takes the whole array, and `np.where` chooses entry by entry.",
+    way=("exp(t)", "exp(-t)", "float", "if"),
+)
+def one_number_only(t, *, way):
+    if way == "exp(t)":
+        return math.exp(t) / (math.exp(t) + 1.0)
+    if way == "exp(-t)":
+        return 1.0 / (1.0 + math.exp(-t))
+    number = float(t) if way == "float" else t
+    return 1.0 / (1.0 + np.exp(-number)) if number >= 0 else np.exp(number) / (1 + np.exp(number))
+
+
+@sigmoid_via_softmax.mistake(
+    "Brackets are missing: `1 / 1 + np.exp(-t)` divides first and adds afterwards. Write "
+    "`1 / (1 + np.exp(-t))`."
+)
+def missing_brackets(t):
+    return 1.0 + np.exp(-t)
+
+
+@sigmoid_via_softmax.mistake(
+    "You took a sigmoid of a sigmoid: 1 / (1 + σ(−t)). Below the fraction bar stands the "
+    "exponential itself, exp(−t)."
+)
+def sigmoid_of_a_sigmoid(t):
+    return 1.0 / (1.0 + 1.0 / (1.0 + np.exp(t)))
+
+
+@sigmoid_via_softmax.mistake(
+    "This is the class, 0 or 1, not its probability: a comparison forgets how clear the case is. "
+    "Return σ(t) itself."
+)
+def the_decision(t):
+    return np.where(t > 0, 1.0, 0.0)

@@ -115,10 +115,10 @@ def log_of_the_smallest_number(*, limits):
 
 
 @answer_2_1.mistake(
-    "A limit is off by one: round the logarithm of the largest number down, "
-    "so that exp(k) is still finite and exp(k + 1) no longer.",
+    "A limit is off by one: round the logarithm of the largest number down (709.78, 88.72, 11.09 "
+    "and 88.72), so that exp(k) is still finite and exp(k + 1) no longer.",
     by=(1, -1),
-    where=("everywhere", "float64", "float32", "bfloat16"),
+    where=("everywhere", "float64", "float32", "float16", "bfloat16"),
 )
 def off_by_one(*, by, where):
     limits = {"float64": 709, "float32": 88, "float16": 11, "bfloat16": 88}
@@ -135,11 +135,20 @@ def rounded_to_nearest(*, bfloat16):
 
 
 @answer_2_1.mistake(
-    "float16's limit was rounded up: log(65504) is 11.09, and exp(12) is already infinite there. "
-    "Round down."
+    "these are round numbers that lie safely below the edge: the *largest* k with a finite exp(k) "
+    "is asked. Take the logarithm of each format's largest number, and round it down.",
+    limits=(
+        (700, 80, 10, 80),
+        (700, 88, 10, 88),
+        (700, 88, 11, 88),
+        (700, 85, 10, 85),
+        (709, 88, 9, 88),
+        (709, 80, 10, 80),
+        (500, 80, 10, 80),
+    ),
 )
-def float16_rounded_up():
-    return {"float64": 709, "float32": 88, "float16": 12, "bfloat16": 88}
+def round_numbers_below(*, limits):
+    return dict(zip(("float64", "float32", "float16", "bfloat16"), limits, strict=True))
 
 
 @answer_2_1.mistake(
@@ -159,6 +168,10 @@ def float16_rounded_up():
         (709.8, 88.7, 11.1, 88.5),
         (709.8, 88.7, 11.1, 88.7),
         (709.78, 88.7, 11.09, 88.5),
+        (709.78, 88.72, 11.09, 88.72),
+        (709.78, 88.72, 11.08, 88.72),
+        (709.782712893384, 88.722839111673, math.log(65504), 88.72),
+        (709.782712893384, 88.722839111673, math.log(65504), 88.722839111673),
     ),
 )
 def not_rounded(*, limits):
@@ -216,13 +229,15 @@ def _as_number(result):
     truth=_last_finite_exactly,
     tolerance=0.0,
     canonical=lambda result, dtype: _as_number(result),  # by value: the format may be a wider one
+    library=("exp_last_finite",),
     remark="In float64 log(max) happens to be rounded down, so there it is the answer itself.",
 )
 def last_finite(dtype):
     """Return the largest value of a floating-point format whose exp is finite.
 
     dtype is np.float16, np.float32 or np.float64. Take exp as rounded to that same format. The
-    answer must be a number of the format: it is compared by value, to the last digit.
+    answer must be a number of the format: it is compared by value, to the last digit. Compute it
+    yourself: `formats` knows the answer, and does not count.
     """
     x = np.log(np.finfo(dtype).max)  # in the format, so perhaps rounded past the edge
     with np.errstate(over="ignore"):
@@ -318,6 +333,41 @@ def logarithm_of_another_base(dtype, *, log):
 
 
 @last_finite.mistake(
+    "this lies a safe distance below the edge: between it and the edge there are many more numbers "
+    "of the format with a finite exp. Step down from log(max) by one number of the format at a "
+    "time, with np.nextafter, and only while exp is infinite.",
+    margin=(1.0, 0.5, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6),
+    wide=(False, True),
+)
+def a_margin_below(dtype, *, margin, wide):
+    largest = np.finfo(dtype).max
+    return np.log(float(largest) if wide else largest) - margin
+
+
+@last_finite.mistake(
+    "the search ran in float64, between the numbers of the format: what it found is no number of "
+    "the smaller format. Search in the format: round each candidate to it, `dtype(x)`, before exp."
+)
+def searched_in_float64(dtype):
+    with np.errstate(over="ignore"):
+        low, high = 0.0, 1000.0
+        while low < (middle := (low + high) / 2) < high:
+            low, high = (middle, high) if np.isfinite(dtype(np.exp(middle))) else (low, middle)
+    return low
+
+
+@last_finite.mistake(
+    "the edge is cut to a few decimals: the format has more numbers than that between your answer "
+    "and the edge. Work with the format's own steps, np.nextafter.",
+    decimals=(1, 2, 3, 4, 5),
+    cast=(False, True),
+)
+def cut_to_a_few_decimals(dtype, *, decimals, cast):
+    scaled = math.floor(math.log(float(np.finfo(dtype).max)) * 10**decimals)
+    return dtype(scaled / 10**decimals) if cast else scaled / 10**decimals
+
+
+@last_finite.mistake(
     "this is the format's largest number, not the largest number whose exp is finite: "
     "take its logarithm."
 )
@@ -355,6 +405,7 @@ def _diagnosis_exactly(x):
         extreme(np.array([1000.0, 0.0]), note="exp(1000) is inf"),
         extreme(np.array([0.0, 3.0, 1000.0]), note="the large logit comes last"),
         extreme(np.array([-1000.0, 1000.0, -1000.0]), note="one term inf, two of them 0"),
+        extreme(np.array([1000.0, -1000.0]), note="one term inf, then one that is 0"),
         extreme(np.array([709.5, 709.5]), note="both terms are finite, their sum is not"),
         extreme(np.full(200, 705.0), note="200 finite terms with an infinite sum"),
         extreme(np.array([-1000.0, -1001.0]), note="every exp is 0"),
@@ -362,6 +413,7 @@ def _diagnosis_exactly(x):
         extreme(np.array([1.0, 2.0, -1000.0]), note="one exp is 0, which does no harm"),
         extreme(np.array([-1000.0, 0.5]), note="one exp is 0, and it comes first"),
         extreme(np.array([-740.0, -744.0]), note="subnormal, but not 0"),
+        extreme(np.array([-745.05, -745.1]), note="exp(-745.05) is the smallest subnormal"),
     ],
     truth=_diagnosis_exactly,
     quiet=True,
@@ -372,7 +424,7 @@ def diagnose(x):
 
     Return "overflow" if a term exp(x_i) or the sum of them is inf, "underflow" if every
     exp(x_i) is 0 (so that 0/0 follows), and "fine" otherwise. No floating-point warning may
-    appear under NumPy's default settings.
+    appear under NumPy's default settings, and x is left unchanged.
     """
     with np.errstate(over="ignore", under="ignore"):
         total = np.exp(x).sum()
@@ -401,11 +453,10 @@ diagnose.reasoning(
 
 @diagnose.mistake(
     "only the single terms are looked at: in (709.5, 709.5) both are finite and their sum is inf. "
-    "Look at np.exp(x).sum().",
-    over=("ignore", "warn"),
+    "Look at np.exp(x).sum()."
 )
-def looks_at_terms_only(x, *, over):
-    with np.errstate(over=over):
+def looks_at_terms_only(x):
+    with np.errstate(over="ignore"):
         terms = np.exp(x)
     if np.isinf(terms).any():
         return "overflow"
@@ -413,13 +464,18 @@ def looks_at_terms_only(x, *, over):
 
 
 @diagnose.mistake(
-    "a single vanishing term is called underflow: next to a term that is not 0 it does no harm. "
-    "0/0 needs every exp to be 0, so look at the maximum, or at the sum.",
-    first=("overflow", "underflow"),
-    silent=("all", "exp", "nothing"),
-    largest=(np.sum, np.max),
+    "Two things at once. NumPy prints a RuntimeWarning where exp overflows: put it inside "
+    "np.errstate(over='ignore'). And only the single terms are looked at: in (709.5, 709.5) both "
+    "are finite and their sum is inf."
 )
-def looks_at_the_minimum(x, *, first, silent, largest):
+def looks_at_terms_only_and_warns(x):
+    terms = np.exp(x)
+    if np.isinf(terms).any():
+        return "overflow"
+    return "underflow" if (terms == 0).all() else "fine"
+
+
+def _any_vanished(x, *, first, silent, largest):
     with np.errstate(over="warn" if silent == "nothing" else "ignore"):
         terms = np.exp(x)
     with np.errstate(over="ignore" if silent == "all" else "warn"):
@@ -427,6 +483,83 @@ def looks_at_the_minimum(x, *, first, silent, largest):
     if overflow and (first == "overflow" or not underflow):
         return "overflow"
     return "underflow" if underflow else "fine"
+
+
+@diagnose.mistake(
+    "a single vanishing term is called underflow: next to a term that is not 0 it does no harm. "
+    "0/0 needs every exp to be 0, so look at the maximum, or at the sum.",
+    first=("overflow", "underflow"),
+)
+def looks_at_the_minimum(x, *, first):
+    return _any_vanished(x, first=first, silent="all", largest=np.sum)
+
+
+@diagnose.mistake(
+    "Two things at once. A single vanishing term is called underflow: next to a term that is not 0 "
+    "it does no harm, and 0/0 needs every exp to be 0. And NumPy warns: put the exp and the sum "
+    "inside np.errstate(over='ignore').",
+    first=("overflow", "underflow"),
+    silent=("exp", "nothing"),
+)
+def looks_at_the_minimum_and_warns(x, *, first, silent):
+    return _any_vanished(x, first=first, silent=silent, largest=np.sum)
+
+
+@diagnose.mistake(
+    "Two things at once. A single vanishing term is called underflow: 0/0 needs every exp to be 0. "
+    "And only the single terms are tested for inf: in (709.5, 709.5) both are finite and their sum "
+    "is inf. The sum tells both: is it inf, or 0?",
+    first=("overflow", "underflow"),
+    silent=("all", "nothing"),
+)
+def looks_at_the_minimum_and_at_terms_only(x, *, first, silent):
+    return _any_vanished(x, first=first, silent=silent, largest=np.max)
+
+
+@diagnose.mistake(
+    "every floating-point error counts, the harmless underflow among them: under='raise' (or "
+    "all='raise') stops at a single term, or a share, that rounds to a subnormal number or to 0. "
+    "Test the denominator: is it inf, or 0?",
+    divides=(False, True),
+)
+def every_underflow_counts(x, *, divides):
+    try:
+        with np.errstate(all="raise"):
+            terms = np.exp(x)
+            total = terms.sum()
+            if divides:
+                terms / total
+    except FloatingPointError as error:
+        return "overflow" if "overflow" in str(error) else "underflow"
+    return "fine"
+
+
+@diagnose.mistake(
+    "every NaN in the result is called overflow: 0/0 is NaN as well, and where only the *sum* is "
+    "inf there is no NaN at all, every share is 0. Look at the denominator instead: is it inf, or "
+    "0?",
+    quiet=(True, False),
+)
+def every_nan_is_overflow(x, *, quiet):
+    with np.errstate(all="ignore" if quiet else "warn", under="ignore"):
+        p = np.exp(x) / np.exp(x).sum()
+    return "overflow" if np.isnan(p).any() else "fine"
+
+
+@diagnose.mistake(
+    "the logits are judged one by one, and the first that stands out decides: a single small one "
+    "does no harm beside an ordinary one, and finite terms can have an infinite sum. The "
+    "denominator decides: is it inf, or 0?",
+    low=(-745.1332191019411, -745.0, -744.4400719213812, -708.3964185322641, -709.0),
+    high=(709.782712893384, 709.78, 709.0),
+)
+def judges_one_logit_after_the_other(x, *, low, high):
+    for value in x:
+        if value > high:
+            return "overflow"
+        if value < low:
+            return "underflow"
+    return "fine"
 
 
 @diagnose.mistake(
@@ -448,12 +581,39 @@ def warns(x, *, silent, divides):
 
 @diagnose.mistake(
     "the maximum is compared with 709: exp(709.5) is still finite, and two such terms have an "
-    "infinite sum although each is finite. Test what exp and the sum give."
+    "infinite sum although each is finite. Test what exp and the sum give.",
+    low=(-745.2, -745.0, -709.0, -708.3964185322641),
 )
-def compares_with_709(x):
+def compares_with_709(x, *, low):
     if np.max(x) > 709:
         return "overflow"
-    return "underflow" if np.max(x) < -745.2 else "fine"
+    return "underflow" if np.max(x) < low else "fine"
+
+
+@diagnose.mistake(
+    "the maximum is compared with limits: at the upper end finite terms can have an infinite sum, "
+    "and at the lower end an exp is 0 only below -745.13, where the subnormal numbers end. Test "
+    "what exp and the sum give.",
+    low=(-745.0, -744.4400719213812, -709.0, -708.3964185322641),
+)
+def compares_the_maximum_with_limits(x, *, low):
+    if np.max(x) > 709.782712893384:
+        return "overflow"
+    return "underflow" if np.max(x) < low else "fine"
+
+
+@diagnose.mistake(
+    "an underflow is reported too early: exp is 0 only below -745.13, past the subnormal numbers, "
+    "whose last one is exp(-745.13). log(5e-324) = -744.44 is no edge, for exp is rounded. Test "
+    "whether the sum is 0.",
+    low=(-745.0, -744.4400719213812),
+)
+def the_lower_edge_is_off(x, *, low):
+    with np.errstate(over="ignore"):
+        total = np.exp(x).sum()
+    if np.isinf(total):
+        return "overflow"
+    return "underflow" if np.max(x) < low else "fine"
 
 
 @diagnose.mistake(
@@ -469,8 +629,9 @@ def subnormal_taken_for_zero(x):
 
 
 @diagnose.mistake(
-    "every NaN in the result is called underflow: inf/inf is NaN as well. "
-    "Look at the denominator instead: is it inf, or 0?",
+    "every NaN in the result is called underflow: inf/inf is NaN as well, and where only the *sum* "
+    "is inf there is no NaN at all, every share is 0. Look at the denominator instead: is it inf, "
+    "or 0?",
     quiet=(True, False),
 )
 def every_nan_is_underflow(x, *, quiet):
@@ -565,8 +726,8 @@ _rng = np.random.default_rng(2)
 def log_likelihood(p):
     """Return the log of the product of many probabilities.
 
-    p is a 1-D array of probabilities, possibly thousands of them. The result is one number, and
-    -inf if a probability is 0, without a warning.
+    p is a 1-D float array of probabilities, possibly thousands of them. The result is one number,
+    and -inf if a probability is 0, without a warning or an error.
     """
     with np.errstate(divide="ignore"):
         return np.log(p).sum()
@@ -623,6 +784,50 @@ def adds_an_epsilon(p, *, epsilon):
 )
 def clips_from_below(p, *, floor):
     return np.log(np.maximum(p, floor)).sum()
+
+
+@log_likelihood.mistake(
+    "the probabilities are clipped from both sides: a probability of 0 gives a number that depends "
+    "on the clip alone, and the log of a certain event, p = 1, is no longer 0. Leave out the clip.",
+    floor=(1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3),
+)
+def clips_from_both_sides(p, *, floor):
+    return np.log(np.clip(p, floor, 1.0 - floor)).sum()
+
+
+@log_likelihood.mistake(
+    "Python's math.log stops at 0 with a ValueError (math domain error): the answer there is -inf. "
+    "Test for 0 first, or take np.log inside np.errstate(divide='ignore')."
+)
+def raises_at_zero(p):
+    return sum(math.log(value) for value in p)
+
+
+@log_likelihood.mistake(
+    "0 is returned where a probability is 0: that would be the log of 1, a certain event. One "
+    "impossible event makes the product 0, and its log is -inf."
+)
+def zero_where_a_probability_is_zero(p):
+    return 0.0 if (p == 0).any() else np.log(p).sum()
+
+
+@log_likelihood.mistake(
+    "the logs came back one by one: the log of a product is their sum. Add them up.",
+    divide=("ignore", "warn"),
+)
+def logs_not_summed(p, *, divide):
+    with np.errstate(divide=divide):
+        return np.log(p)
+
+
+@log_likelihood.mistake(
+    "the product is taken in parts, and each part can still underflow: halves reach only twice as "
+    "far. Sum the logs of the single probabilities."
+)
+def product_of_each_half(p):
+    middle = len(p) // 2
+    with np.errstate(divide="ignore"):
+        return np.log(np.prod(p[:middle])) + np.log(np.prod(p[middle:]))
 
 
 @log_likelihood.mistake(

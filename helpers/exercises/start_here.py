@@ -26,7 +26,6 @@ _READ_ONLY.setflags(write=False)
         ordinary(np.array([[0.5, 0.25], [0.75, 1.0]]), note="a square matrix, not symmetric"),
         ordinary(np.array([[0.1, -0.7, 2.5, 0.0, 1.0]]), note="a batch of one row"),
         ordinary(np.array([[3.0], [-1.0], [2.0], [0.5], [4.0]]), note="rows of length 1"),
-        ordinary(np.array([[1, 2, 3], [40, 50, 60]]), note="integers"),
         ordinary(_READ_ONLY, note="a read-only array"),
         ordinary(np.array([[0.5, 1.5], [2.5, 3.0], [0.0, 1.0]], dtype=np.float32), note="float32"),
         ordinary(np.array([[0.5, 1.5, 2.0], [2.5, 3.0, 0.5]], dtype=np.float16), note="float16"),
@@ -38,8 +37,8 @@ _READ_ONLY.setflags(write=False)
 def row_sums(p):
     """Return the sum of each row of `p`.
 
-    `p` is a 2-D array of shape (N, n): N rows, n entries in each.
-    The result has shape (N,).
+    `p` is a 2-D float array of shape (N, n): N rows, n entries in each; it is left unchanged.
+    The result has shape (N,). `p.sum` and its like are welcome: the axis is the exercise.
     """
     return p.sum(axis=1)
 
@@ -83,3 +82,38 @@ def row_means(p):
 )
 def keeps_the_axis(p):
     return p.sum(axis=1, keepdims=True)
+
+
+@row_sums.mistake(
+    "Only one row's sum came back: `return` stands inside the loop, so the first row ends it. "
+    "Collect the sums, and return them after the loop."
+)
+def returns_from_the_loop(p):
+    return p[0].sum()
+
+
+@row_sums.mistake(
+    "These are running sums, all n of them: of each row only the last one is its sum. Take `sum` "
+    "in place of `cumsum`."
+)
+def running_sums(p):
+    return p.cumsum(axis=1)
+
+
+@row_sums.mistake(
+    "The sums came back cut off to whole numbers: an array made with `dtype=int` cannot hold 0.5. "
+    "Make it with `np.zeros(len(p))`."
+)
+def integer_buffer(p):
+    sums = np.zeros(len(p), dtype=int)
+    for i, row in enumerate(p):
+        sums[i] = row.sum()
+    return sums
+
+
+@row_sums.mistake(
+    "The last column is left out: a range that ends at n − 1, or a slice `[:-1]`, stops one entry "
+    "too early."
+)
+def leaves_the_last_column_out(p):
+    return p[:, :-1].sum(axis=1)

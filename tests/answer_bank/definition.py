@@ -54,6 +54,56 @@ def copy_then_in_place(w):
 right("1.1")(lambda w: np.apply_along_axis(lambda row: row / row.sum(), 1, w))
 
 
+@right("1.1")
+def fills_a_buffer_of_the_same_type(w):
+    """A buffer made like w, filled row by row."""
+    shares = np.empty_like(w)
+    for place, row in enumerate(w):
+        shares[place] = row / np.add.reduce(row)
+    return shares
+
+
+@right("1.1")
+def scaled_by_a_diagonal(w):
+    """The reciprocal sums on a diagonal, times the matrix."""
+    return np.diag(1.0 / w.sum(axis=1)) @ w
+
+
+@right("1.1")
+def guarded_torch_sum(w):
+    """Tensors only; a floor under the sums that no row reaches."""
+    rows = torch.as_tensor(w.copy())
+    return rows / rows.sum(dim=1, keepdim=True).clamp(min=1e-30)
+
+
+@wrong("1.1")
+def ready_made(w):
+    """A library's L1 normalisation is the exercise itself."""
+    from sklearn.preprocessing import normalize
+
+    return normalize(w, norm="l1")
+
+
+@wrong("1.1")
+def writes_and_returns_nothing(w):
+    """In place, row by row, and no return."""
+    for place in range(w.shape[0]):
+        w[place, :] = w[place, :] / np.sum(w[place, :])
+
+
+@wrong("1.1")
+def unit_length_with_a_guard(w):
+    """Euclidean length, kept away from 0."""
+    length = np.linalg.norm(w, axis=1)[:, None]
+    return w / (length + 1e-8)
+
+
+@wrong("1.1")
+def stretches_the_whole(w):
+    """Minimum and maximum of everything."""
+    return (w - w.min()) / np.ptp(w)
+
+
 @wrong("1.1")
 def normalises_columns(w):
     """Columns sum to 1."""
@@ -195,6 +245,100 @@ right("1.2")(partial(np.apply_along_axis, lambda v: np.exp(v) / np.exp(v).sum(),
 
 
 @wrong("1.2")
+def single_row_in_plain_python(x):
+    """math.exp on each element, the largest taken off: stops at a batch."""
+    top = max(x)
+    weights = [math.exp(value - top) for value in x]
+    return [weight / sum(weights) for weight in weights]
+
+
+@wrong("1.2")
+def transposed_twice(x):
+    """Right for one row and a batch; a stack is transposed as a whole."""
+    columns = np.exp(x).T
+    return (columns / columns.T.sum(axis=-1)).T
+
+
+@wrong("1.2")
+def two_cases(x):
+    """One case for a batch, one for all the rest."""
+    if x.ndim == 2:
+        shifted = x.T - x.max(axis=1)
+        return (np.exp(shifted) / np.exp(shifted).sum(axis=0)).T
+    shifted = x - x.max()
+    return np.exp(shifted) / np.exp(shifted).sum()
+
+
+@wrong("1.2")
+def row_as_a_column(x):
+    """One row alone becomes n rows of one class."""
+    x = np.asarray(x, dtype=float)
+    if x.ndim == 1:
+        x = x[:, None]
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@wrong("1.2")
+def logistic_of_each(x):
+    """A sigmoid for each logit."""
+    return scipy.special.expit(x)
+
+
+@wrong("1.2")
+def normalised_sigmoids(x):
+    """Sigmoids, normalised over everything."""
+    s = scipy.special.expit(x)
+    return s / s.sum()
+
+
+@wrong("1.2")
+def maximum_taken_off_too_late(x):
+    """exp(x) - max x."""
+    e = np.exp(x) - x.max()
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@wrong("1.2")
+def shifted_above_only(x):
+    """The shift does not reach the sum."""
+    return np.exp(x - np.max(x)) / np.sum(np.exp(x))
+
+
+@wrong("1.2")
+def own_maximum_and_one_total(x):
+    """Row maxima, and one sum for all."""
+    e = np.exp(x - np.amax(x, axis=-1, keepdims=True))
+    return e / np.sum(e)
+
+
+@wrong("1.2")
+def quotient_in_the_exponent(x):
+    """exp(x / sum exp x)."""
+    return np.exp(x / np.exp(x).sum(axis=-1, keepdims=True))
+
+
+@wrong("1.2")
+def counts_instead_of_reading(x):
+    """range(len(x)) where the values of x are meant."""
+    total = sum(math.exp(i) for i in range(len(x)))
+    return [math.exp(i) / total for i in range(len(x))]
+
+
+@wrong("1.2")
+def second_axis_without_keepdims(x):
+    """Axis 1, and the sums lose their axis."""
+    return np.exp(x) / np.exp(x).sum(axis=1)
+
+
+@wrong("1.2")
+def tensor_along_dim_one(x):
+    """torch style along dim=1: right for a batch alone."""
+    e = torch.exp(x)
+    return e / e.sum(1, keepdim=True)
+
+
+@wrong("1.2")
 def over_rows(x):
     """Wrong axis: the first one."""
     e = np.exp(x)
@@ -333,6 +477,34 @@ def taken(x, i, j):
     """np.take and np.subtract."""
     first, second = np.take(x, [i, j])
     return np.subtract(first, second)
+
+
+@right("1.3")
+def difference_of_log_probabilities(x, i, j):
+    """By a library's log-softmax: it is not the exercise itself."""
+    log_p = scipy.special.log_softmax(x)
+    return log_p[i] - log_p[j]
+
+
+@right("1.3")
+def difference_of_torch_log_probabilities(x, i, j):
+    """torch's log-softmax, on a tensor made from the row."""
+    log_p = torch.log_softmax(torch.tensor(x), dim=0)
+    return log_p[i] - log_p[j]
+
+
+@wrong("1.3")
+def epsilon_in_both(x, i, j):
+    """An epsilon beside each probability."""
+    p = scipy.special.softmax(x)
+    return math.log(p[i] + 1e-8) - math.log(p[j] + 1e-8)
+
+
+@wrong("1.3")
+def clipped_ratio(x, i, j):
+    """The ratio is kept between 1e-12 and 1e12."""
+    e = np.exp(x)
+    return np.log(np.clip((e / e.sum())[i] / (e / e.sum())[j], 1e-12, 1e12))
 
 
 @wrong("1.3")
@@ -481,6 +653,24 @@ def tensor_power(x, b):
 
 
 @wrong("1.4")
+def like_a_temperature(x, b):
+    """Divides by b."""
+    return scipy.special.softmax(x / b, axis=-1)
+
+
+@wrong("1.4")
+def times_base_over_first_axis(x, b):
+    """Multiplies by b, and sums along the first axis."""
+    return np.exp(b * x) / np.exp(b * x).sum(axis=0)
+
+
+@wrong("1.4")
+def second_axis(x, b):
+    """Axis 1: the last one of a batch alone."""
+    return b**x / np.sum(b**x, axis=1, keepdims=True)
+
+
+@wrong("1.4")
 def times_base(x, b):
     """Multiplies by b instead of log b."""
     e = np.exp(np.multiply(b, x))
@@ -599,6 +789,59 @@ def tensor_pair(t):
 
 
 right("1.5")(np.vectorize(lambda v: math.exp(v) / (math.exp(v) + 1.0), otypes=[float]))
+
+
+@right("1.5")
+def split_by_sign(t):
+    """A buffer like t, filled where t is positive and where it is not."""
+    out = np.empty_like(t)
+    positive = t >= 0
+    out[positive] = 1 / (1 + np.exp(-t[positive]))
+    out[~positive] = 1 - 1 / (1 + np.exp(t[~positive]))
+    return out
+
+
+@right("1.5")
+def by_logaddexp(t):
+    """The log of the denominator, then exp."""
+    return np.exp(t - np.logaddexp(t, 0.0))
+
+
+@right("1.5")
+def torch_pair(t):
+    """torch's softmax over the stack, no conversion of the type."""
+    t = torch.as_tensor(t.copy())
+    return torch.softmax(torch.stack([torch.zeros_like(t), t]), dim=0)[1]
+
+
+@wrong("1.5")
+def ready_made_sigmoid(t):
+    """The exercise itself, from a library."""
+    return scipy.special.expit(t)
+
+
+@wrong("1.5")
+def branches_on_an_array(t):
+    """An if that suits one number."""
+    return 1 / (1 + np.exp(-t)) if t > 0 else np.exp(t) / (1 + np.exp(t))
+
+
+@wrong("1.5")
+def lost_brackets(t):
+    """1 / 1 + e^-t."""
+    return 1 / 1 + np.exp(-t)
+
+
+@wrong("1.5")
+def nested_sigmoid(t):
+    """A library's sigmoid where the exponential belongs."""
+    return 1 / (1 + scipy.special.expit(-t))
+
+
+@wrong("1.5")
+def second_of_two(t):
+    """Stacks (0, t) and takes the first."""
+    return scipy.special.softmax(np.stack([np.zeros_like(t), t]), axis=0)[0]
 
 
 @wrong("1.5")

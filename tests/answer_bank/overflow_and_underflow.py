@@ -79,6 +79,20 @@ wrong("2.1")(dict.fromkeys(("float64", "float32", "float16", "bfloat16"), 709))
 # The largest numbers themselves.
 wrong("2.1")({"float64": sys.float_info.max, "float32": 3.4e38, "float16": 65504, "bfloat16": 3e38})
 
+# Safe round numbers.
+wrong("2.1")({"float64": 700, "float32": 80, "float16": 10, "bfloat16": 80})
+# One too low in float16 alone.
+wrong("2.1")({"float64": 709, "float32": 88, "float16": 10, "bfloat16": 88})
+# Logarithms from several sources, none rounded.
+wrong("2.1")(
+    {
+        "float64": math.log(sys.float_info.max),
+        "float32": 88.722839111673,
+        "float16": math.log(65504.0),
+        "bfloat16": 88.72,
+    }
+)
+
 # 2.2 last_finite(dtype)
 
 
@@ -136,6 +150,40 @@ def tensor_step_down(dtype):
     while value.double().exp().to(kind).isinf():
         value = value - spacing
     return value
+
+
+@wrong("2.2")
+def from_the_course(dtype):
+    """The course's own table."""
+    from helpers import formats
+
+    return formats.FORMATS[np.dtype(dtype).name].exp_last_finite
+
+
+@wrong("2.2")
+def one_below_to_be_safe(dtype):
+    """log max less 1."""
+    return np.log(np.finfo(dtype).max) - 1
+
+
+@wrong("2.2")
+def halves_real_numbers(dtype):
+    """Bisection between float64 numbers, for every format."""
+    low, high = 1.0, 1000.0
+    with np.errstate(over="ignore"):
+        for _ in range(200):
+            middle = low / 2 + high / 2
+            if np.isinf(dtype(np.exp(middle))):
+                high = middle
+            else:
+                low = middle
+    return low
+
+
+@wrong("2.2")
+def from_memory(dtype):
+    """A table with one decimal."""
+    return {np.float16: 11.0, np.float32: 88.7, np.float64: 709.7}[dtype]
 
 
 @wrong("2.2")
@@ -269,6 +317,68 @@ def high_precision(x):
     if mpmath.fsum(terms) > mpmath.mpf(sys.float_info.max):
         return "overflow"
     return "underflow" if all(float(term) == 0 for term in terms) else "fine"
+
+
+@right("2.3")
+def traps_the_overflow(x):
+    """NumPy raises on overflow alone."""
+    try:
+        with np.errstate(over="raise"):
+            total = np.exp(x).sum()
+    except FloatingPointError:
+        return "overflow"
+    return "fine" if total > 0 else "underflow"
+
+
+@wrong("2.3")
+def traps_everything(x):
+    """A harmless underflow is trapped as well."""
+    try:
+        with np.errstate(all="raise"):
+            e = np.exp(x)
+            e / e.sum()
+    except FloatingPointError as error:
+        return str(error).split()[0]
+    return "fine"
+
+
+@wrong("2.3")
+def logit_by_logit(x):
+    """The first logit outside the limits decides."""
+    for value in x.tolist():
+        if not math.log(sys.float_info.min) <= value <= math.log(sys.float_info.max):
+            return "overflow" if value > 0 else "underflow"
+    return "fine"
+
+
+@wrong("2.3")
+def nan_as_overflow(x):
+    """NaN in the result is taken for overflow, and an infinite sum leaves none."""
+    with np.errstate(all="ignore"):
+        e = np.exp(x)
+        return "overflow" if np.isnan(e / e.sum()).any() else "fine"
+
+
+@wrong("2.3")
+def by_logsumexp_and_a_rough_edge(x):
+    """The log-sum-exp above; below, log of the smallest number, which is not where 0 starts."""
+    if scipy.special.logsumexp(x) > math.log(sys.float_info.max):
+        return "overflow"
+    return "underflow" if x.max() < math.log(5e-324) else "fine"
+
+
+@wrong("2.3")
+def maximum_and_tiny(x):
+    """The maximum, compared with the logs of the largest and the smallest normal number."""
+    top = np.max(x)
+    limits = np.finfo(np.float64)
+    return (
+        "overflow"
+        if top > np.log(limits.max)
+        else "underflow"
+        if top < np.log(limits.tiny)
+        else "fine"
+    )
 
 
 @wrong("2.3")
@@ -424,6 +534,26 @@ def mantissas(p):
 def entropy_helper(p):
     """xlogy(1, p) from SciPy."""
     return float(scipy.special.xlogy(1.0, np.asarray(p, dtype=np.float64)).sum())
+
+
+@wrong("2.4")
+def zero_if_any_is_zero(p):
+    """Returns 0 for an impossible event."""
+    if not all(p):
+        return 0.0
+    return sum(map(math.log, p))
+
+
+@wrong("2.4")
+def clipped_from_both_sides(p):
+    """Clipped as scikit-learn did for its log loss."""
+    return np.log(np.clip(p, 1e-15, 1 - 1e-15)).sum()
+
+
+@wrong("2.4")
+def where_takes_both(p):
+    """np.where computes log 0 all the same, and warns."""
+    return np.where(p == 0, -np.inf, np.log(p)).sum()
 
 
 @wrong("2.4")

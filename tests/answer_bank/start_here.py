@@ -50,6 +50,16 @@ right("0.1")(lambda p: np.apply_along_axis(np.sum, 1, p))
 right("0.1")(lambda p: np.cumsum(p, axis=1, dtype=np.float64)[:, -1])
 
 
+@right("0.1")
+def sums_in_a_buffer_like_the_input(p):
+    """A buffer of the input's own type, filled entry by entry."""
+    sums = np.zeros_like(p[:, 0])
+    for i, row in enumerate(p):
+        for value in row:
+            sums[i] += value
+    return sums
+
+
 @wrong("0.1")
 def column_sums_by_hand(p):
     """Column sums: adds the rows to each other."""
