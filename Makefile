@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	&& echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab reset test test-slow test-all quick lint format notebooks bench book soak lock clean
+.PHONY: help lab reset test test-slow test-all quick lint format notebooks page bench book soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -54,6 +54,9 @@ format: $(VENV)/.test ## let ruff format the code and the notebooks' cells
 
 notebooks: $(VENV)/.test ## execute the notebooks afresh and store them: make notebooks [N=03]
 	$(PY) tools/notebooks.py $(N)
+
+page: $(VENV)/.lab ## draw the printed page (PDF, PNG) from book/one_page.md
+	$(PY) tools/page.py
 
 bench: $(VENV)/.test ## the accuracy and speed tables against SciPy and torch
 	$(PY) -m benchmarks

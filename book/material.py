@@ -34,6 +34,7 @@ def bring_notebooks() -> None:
     for path in NOTEBOOKS:
         text = path.read_text(encoding="utf-8")
         put(re.sub(*SOURCE_LINK, text).encode("utf-8"), folder / path.name)
+    put((COURSE / "softmax_page.pdf").read_bytes(), folder / "softmax_page.pdf")
 
 
 def bring_mathjax() -> None:

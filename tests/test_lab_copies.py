@@ -161,6 +161,20 @@ def test_who_has_copies_from_before_is_told_of_a_newer_edition(course: Path, wor
     assert lab.bring_copies(course, work) == []
 
 
+def test_the_printed_page_follows_the_course_unless_the_learner_wrote_on_it(
+    course: Path, work: Path
+) -> None:
+    page = work / lab.PAGE
+    for text in ("first", "second"):
+        (course / lab.PAGE).write_text(text)
+        lab.bring_copies(course, work)
+        assert page.read_text() == text
+    page.write_text("with my notes")
+    (course / lab.PAGE).write_text("third")
+    lab.bring_copies(course, work)
+    assert page.read_text() == "with my notes"
+
+
 @pytest.mark.skipif(not PATHS, reason="no notebook yet")
 def test_answers_survive_an_update_of_the_course(tmp_path: Path, work: Path) -> None:
     """Solve an exercise in a real notebook, bring a newer edition, and find the answer."""

@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGE = "softmax_page.pdf"  # which notebooks link to
 EDITIONS = ".editions.json"  # in work/: which edition of each notebook the learner has
 NEEDED = ("helpers", "ipywidgets", "jupyterlab", "matplotlib", "numpy", "scipy", "sklearn", "torch")
 OLDEST = (3, 11)
@@ -97,7 +99,7 @@ def read_editions(work: Path) -> dict[str, str]:
         return {}
     if not isinstance(record, dict):
         return {}
-    return {name: known for name, known in record.items() if str(known).startswith("sources-")}
+    return {name: known for name, known in record.items() if "-" in str(known)}
 
 
 def write_editions(work: Path, record: Mapping[str, str]) -> None:
@@ -138,7 +140,7 @@ def bring_copies(course: Path, work: Path) -> list[str]:
     course : Path
         The folder with the course's notebooks, only read.
     work : Path
-        The learner's folder; made if it is not there.  No file in it is ever changed.
+        The learner's folder; made if it is not there.  No notebook in it is ever changed.
 
     Returns
     -------
@@ -160,8 +162,20 @@ def bring_copies(course: Path, work: Path) -> list[str]:
                 f"yours is untouched."
             )
         record[source.name] = edition(source)
+    bring_page(course / PAGE, work / PAGE, record)
     write_editions(work, record)
     return news
+
+
+def bring_page(source: Path, target: Path, record: dict[str, str]) -> None:
+    """Bring the printed page, newer editions too; one that the learner has changed stays."""
+
+    def name(path: Path) -> str:
+        return f"bytes-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+
+    if source.exists() and (not target.exists() or name(target) == record.get(PAGE)):
+        shutil.copyfile(source, target)
+        record[PAGE] = name(source)
 
 
 def find_notebook(course: Path, number: str) -> Path:
