@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -26,6 +27,13 @@ def is_arithmetic(error: BaseException | None) -> bool:
     said = str(error)
     domain = "math domain error" in said or "expected a positive input" in said
     return isinstance(error, ARITHMETIC) or (isinstance(error, ValueError) and domain)
+
+
+def refused_to_write(error: BaseException | None) -> bool:
+    """Whether an array refused what was written into it: it is read-only, or holds integers."""
+    said = str(error)
+    refusals = ("read-only", "Cannot cast ufunc", "can't be cast to the desired output type")
+    return error is not None and any(words in said for words in refusals)
 
 
 class Unusable(Exception):  # noqa: N818
@@ -59,11 +67,35 @@ def widened(argument: Any) -> Any:
 
 
 def as_tensor(argument: Any) -> Any:
-    """Return an array as a torch tensor, for answers that take nothing else."""
+    """Return an array as a torch tensor, for answers that take nothing else.
+
+    Integers become int64: PyTorch takes no other type for labels and indices.
+    """
     torch = sys.modules["torch"]
     if isinstance(argument, np.ndarray | np.generic):
-        return torch.tensor(np.array(argument, copy=True, order="C"))
+        dtype = np.dtype(np.int64) if argument.dtype.kind in "iu" else argument.dtype
+        return torch.tensor(np.array(argument, dtype=dtype.newbyteorder("="), order="C"))
     return fresh(argument)
+
+
+def for_tensors(exercise: Exercise, probe: Probe) -> Probe:
+    """Return a probe with integers as float64 where the exercise's other probes have floats.
+
+    Much of PyTorch takes floats alone; labels, which are integers in every probe, stay so.
+    """
+    floats = {
+        i
+        for other in exercise.probes
+        for i, argument in enumerate(other.arguments)
+        if isinstance(argument, np.ndarray) and argument.dtype.kind == "f"
+    }
+    arguments = tuple(
+        argument.astype(np.float64)
+        if i in floats and isinstance(argument, np.ndarray) and argument.dtype.kind in "iu"
+        else argument
+        for i, argument in enumerate(probe.arguments)
+    )
+    return dataclasses.replace(probe, arguments=arguments)
 
 
 def directly(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checker.calling import Outcome, Unusable, is_arithmetic, run
+from helpers.checker.calling import Outcome, Unusable, is_arithmetic, refused_to_write, run
 from helpers.checker.comparing import (
     Failure,
     Findings,
@@ -60,8 +60,15 @@ def cases_of(exercise: Exercise, findings: Findings) -> list[Case]:
     return [
         Case(exercise, i, probe, findings.outcomes[i], expected[i], failures.get(id(probe)))
         for i, probe in enumerate(exercise.probes)
-        if probe.double and i < len(findings.outcomes)
+        if probe.double
+        and i < len(findings.outcomes)
+        and not (findings.tensors and _read_only(probe))
     ]
+
+
+def _read_only(probe: Probe) -> bool:
+    """Whether an array of a probe is read-only: no tensor is."""
+    return any(isinstance(a, np.ndarray) and not a.flags.writeable for a in probe.arguments)
 
 
 def member_outcome(exercise: Exercise, function: Callable[..., Any], index: int) -> Outcome:
@@ -92,10 +99,27 @@ def agree(
     return is_arithmetic(error) and is_real(value) and not np.isfinite(value).all()
 
 
+_COMPLAINTS = {
+    "shape": ("could not be broadcast", "must match the size", "mismatch", "cannot be multiplied"),
+    "index": ("out of bounds", "out of range"),
+}
+"""What NumPy and PyTorch say of the same mistake, by exceptions of different types."""
+
+
 def _same_errors(mine: BaseException, theirs: BaseException) -> bool:
     if isinstance(mine, Unusable) or isinstance(theirs, Unusable):
         return type(mine) is type(theirs)
-    return isinstance(mine, type(theirs)) or isinstance(theirs, type(mine))
+    if refused_to_write(mine) and refused_to_write(theirs):
+        return True
+    both = str(mine), str(theirs)
+    return (
+        isinstance(mine, type(theirs))
+        or isinstance(theirs, type(mine))
+        or any(
+            all(any(words in said for words in complaint) for said in both)
+            for complaint in _COMPLAINTS.values()
+        )
+    )
 
 
 def same_values(exercise: Exercise, probe: Probe, a: Any, b: Any) -> bool:
@@ -128,12 +152,6 @@ def members(exercise: Exercise) -> Iterator[tuple[Mistake, Callable[..., Any]]]:
 def failing_first(cases: Sequence[Case]) -> list[Case]:
     """Return the cases with the wrong ones first: they tell mistakes apart soonest."""
     return sorted(cases, key=lambda case: case.failure is None)
-
-
-def refused_to_write(error: BaseException | None) -> bool:
-    """Whether NumPy refused to write into an argument: it is read-only, or holds integers."""
-    said = str(error)
-    return error is not None and ("read-only" in said or "Cannot cast ufunc" in said)
 
 
 def first_array(probe: Probe) -> Any:

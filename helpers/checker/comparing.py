@@ -14,8 +14,9 @@ from helpers.checker.calling import (
     Unusable,
     as_tensor,
     directly,
-    fresh,
+    for_tensors,
     is_arithmetic,
+    refused_to_write,
     run,
     shown_type,
     widened,
@@ -53,6 +54,16 @@ class Findings:
     any_ordinary: bool = True
 
     @property
+    def stops(self) -> int:
+        """On how many probes the code stopped for a reason of its own: not arithmetic."""
+        errors = [failure.outcome.error for failure in self.failures]
+        return sum(
+            not (error is None or is_arithmetic(error) or isinstance(error, Unusable))
+            and not refused_to_write(error)
+            for error in errors
+        )
+
+    @property
     def status(self) -> str:
         """One of right, unstable, error, wrong: read off the failures alone."""
         if not self.failures:
@@ -74,6 +85,20 @@ def expected_outcomes(exercise: Exercise) -> list[Outcome]:
     return cached
 
 
+def try_out(
+    exercise: Exercise,
+    function: Callable[..., Any],
+    probe: Probe,
+    *,
+    tensors: bool = False,
+    call: Call = directly,
+) -> Outcome:
+    """Call an answer on one probe, with NumPy arrays or with tensors."""
+    if tensors:
+        return run(function, for_tensors(exercise, probe), exercise, prepare=as_tensor, call=call)
+    return run(function, probe, exercise, call=call)
+
+
 def examine(
     exercise: Exercise,
     function: Callable[..., Any],
@@ -85,8 +110,7 @@ def examine(
     any_ordinary = not all(probe.extreme for probe in exercise.probes)
     findings = Findings(tensors=tensors, any_ordinary=any_ordinary)
     for probe, expected in zip(exercise.probes, expected_outcomes(exercise), strict=True):
-        prepare = as_tensor if tensors else fresh
-        outcome = run(function, probe, exercise, prepare=prepare, call=call)
+        outcome = try_out(exercise, function, probe, tensors=tensors, call=call)
         findings.outcomes.append(outcome)
         failure = compare(exercise, probe, outcome, expected)
         if failure is not None:

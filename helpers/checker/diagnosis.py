@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checker.axes import Again
-from helpers.checker.calling import Outcome
+from helpers.checker.calling import Outcome, refused_to_write
 from helpers.checker.cases import (
     Case,
     Diagnosis,
@@ -22,7 +22,6 @@ from helpers.checker.cases import (
     is_real,
     member_outcome,
     members,
-    refused_to_write,
     same_values,
     sentence,
 )

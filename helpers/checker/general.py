@@ -14,7 +14,8 @@ from helpers.checker.axes import (
     mistaken_and_negated,
     mixed_rows,
 )
-from helpers.checker.cases import Case, Diagnosis, refused_to_write, same_values, smallest
+from helpers.checker.calling import refused_to_write
+from helpers.checker.cases import Case, Diagnosis, same_values, smallest
 from helpers.checker.comparing import Findings, argument_names
 from helpers.checker.constants import scaled, shifted
 from helpers.checker.declaration import Exercise, Probe

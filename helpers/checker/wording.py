@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from helpers.checker import answers
-from helpers.checker.calling import Unusable
-from helpers.checker.cases import Diagnosis, refused_to_write, smallest
+from helpers.checker.calling import Unusable, refused_to_write
+from helpers.checker.cases import Diagnosis, smallest
 from helpers.checker.comparing import Failure, Findings, error_names
 from helpers.checker.declaration import Exercise, Probe
 from helpers.checker.guard import TimeLimit
