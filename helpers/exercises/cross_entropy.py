@@ -1,4 +1,4 @@
-"""Exercises 5.1 to 5.5: from log-probabilities to losses, smoothing, floors and soft targets."""
+"""Exercises 5.1 to 5.6: log-probabilities to losses, smoothing, floors, soft and masked targets."""
 
 from __future__ import annotations
 
@@ -58,23 +58,25 @@ def _exact_nll(log_p, labels):
         ordinary(_log_softmax(LOGITS).astype(np.float32), LABELS, note="float32"),
         ordinary(_log_softmax(LOGITS).astype(np.float16), LABELS, note="float16"),
         extreme(
-            np.array([[-np.inf, 0.0, -np.inf], [-1.0, -800.0, -0.5]]),
+            np.array([[-np.inf, 0.0, -np.inf], [-1.0, -800.0, np.log1p(-np.exp(-1))]]),
             np.array([1, 0]),
             note="log-probabilities of -inf and -800, beside the label",
         ),
         extreme(
-            np.array([[-np.inf, 0.0, -np.inf], [-1.0, -0.5, -3.0]]),
+            np.array([[-np.inf, 0.0, -np.inf], *_log_softmax(LOGITS[:1])]),
             np.array([2, 0]),
             note="the label's own log-probability is -inf: the loss is inf",
         ),
     ],
     truth=_exact_nll,
     scale=lambda log_p, labels, expected: 1.0,
-    library=("nll_loss", "NLLLoss"),
+    library=("nll_loss", "NLLLoss", "cross_entropy", "CrossEntropyLoss"),
     remark="This is torch.nn.NLLLoss: it takes log-probabilities, and takes no log itself.",
 )
 def nll(log_p, labels):
     """Return the mean negative log-likelihood of the labels, a scalar.
+
+    Write it yourself: no ready-made nll_loss or cross_entropy.
 
     log_p : float array of log-probabilities, shape (N, n); entries may be -inf.
     labels : integer array, shape (N,), each in 0 ... n - 1.
@@ -184,6 +186,30 @@ def not_averaged(log_p, labels):
     return -_picked(log_p, labels)
 
 
+@nll.mistake(
+    "Only the first row's loss is in the result: all N rows count, each with 1/N.",
+    divided=(False, True),
+)
+def first_row_alone(log_p, labels, *, divided):
+    return -_picked(log_p, labels)[0] / (len(labels) if divided else 1)
+
+
+@nll.mistake(
+    "The width of the one-hot matrix was taken from the labels, `labels.max() + 1`: a batch in "
+    "which the last classes do not occur does not fit. The number of classes is log_p.shape[-1]."
+)
+def classes_counted_from_the_labels(log_p, labels):
+    q = np.eye(np.max(labels) + 1)[labels]
+    return -np.sum(q * log_p) / len(labels)
+
+
+@nll.mistake(
+    "The sum was divided by n, the number of classes: the mean runs over the N rows.",
+)
+def divided_by_the_classes(log_p, labels):
+    return -np.sum(_picked(log_p, labels)) / log_p.shape[-1]
+
+
 # --- 5.2 -------------------------------------------------------------------------------------
 
 
@@ -196,6 +222,13 @@ def _exact_cross_entropy(logits, labels):
             exps = [mpmath.exp(mpmath.mpf(float(v))) for v in row]
             total += mpmath.log(mpmath.fsum(exps)) - mpmath.mpf(float(row[label]))
         return float(total / len(labels))
+
+
+def _gap_size(logits, *_, expected):
+    """Return the largest distance to a row's maximum: the size of the terms after the shift."""
+    x = np.asarray(logits, dtype=float)
+    gap = np.abs(x - np.max(x, axis=-1, keepdims=True))
+    return max(1.0, float(np.max(gap[np.isfinite(gap)])))
 
 
 def _logit_size(logits, *_, expected):
@@ -215,7 +248,6 @@ def _logit_size(logits, *_, expected):
         ordinary(
             np.array([[2.0, 2.0], [1.0, 1.0]]), np.array([0, 1]), note="ties: the loss is ln 2"
         ),
-        ordinary(np.array([[3, 1, 0], [0, 2, 2]]), np.array([1, 0]), note="integers"),
         ordinary(LOGITS.astype(np.float32), LABELS, note="float32"),
         ordinary(LOGITS.astype(np.float16), LABELS, note="float16"),
         ordinary(
@@ -237,7 +269,11 @@ def _logit_size(logits, *_, expected):
         extreme(
             np.array([[0.0, 800.0]]), np.array([0]), note="so wrong that p_label is 0: loss 800"
         ),
-        extreme(np.array([[0.0, 800.0]]), np.array([1]), note="right, and the other p is 0"),
+        extreme(
+            np.array([[0.0, 800.0], [1.0, 0.0]]),
+            np.array([1, 0]),
+            note="right, and the other p is 0",
+        ),
         extreme(
             np.array([[1000.0, 999.0], [-1000.0, -1001.0]]),
             np.array([1, 1]),
@@ -248,18 +284,29 @@ def _logit_size(logits, *_, expected):
             np.array([0, 1]),
             note="masked classes, logit -inf, beside the label",
         ),
+        extreme(np.array([[1e17, 1e17]]), np.array([1]), note="two logits of 1e17: loss ln 2"),
     ],
     truth=_exact_cross_entropy,
-    scale=_logit_size,
-    library=("cross_entropy", "CrossEntropyLoss", "log_loss"),
+    scale=_gap_size,
+    library=(
+        "cross_entropy",
+        "CrossEntropyLoss",
+        "log_loss",
+        "softmax_cross_entropy",
+        "softmax_cross_entropy_with_integer_labels",
+        "sparse_categorical_crossentropy",
+    ),
     remark="torch.nn.functional.cross_entropy(logits, labels) does the same, from logits.",
 )
 def cross_entropy(logits, labels):
     """Return the mean cross-entropy of integer labels, a scalar, stably from the logits.
 
-    logits : float array, shape (N, n); a class other than the label may be masked by -inf.
+    Write it yourself: no ready-made cross_entropy. Leave the logits unchanged.
+
+    logits : float array, shape (N, n), of any size: two equal logits of 1e17 cost ln 2. A class
+    other than the label may be masked by -inf.
     labels : integer array, shape (N,).
-    Raises ValueError when a label lies outside 0 ... n - 1.
+    Raises ValueError when a label is negative; for a label of n or more, ValueError or IndexError.
     """
     n = logits.shape[-1]
     if np.any((labels < 0) | (labels >= n)):
@@ -375,9 +422,76 @@ def binary_formula(logits, labels, *, over_all, epsilon):
     return np.mean(terms) if over_all else np.mean(np.sum(terms, axis=-1))
 
 
+@_mistake_of_5_2(
+    "The binary loss of each logit was added up, log(1 + eˣ) − q x: that is one sigmoid for each "
+    "class. Softmax couples the classes, and the loss is LSE(x) − x_label.",
+    over_all=(True, False),
+)
+def binary_loss_of_each_logit(logits, labels, *, over_all):
+    terms = np.logaddexp(0, logits) - _one_hot(labels, logits.shape[-1]) * logits
+    return np.mean(terms) if over_all else np.mean(np.sum(terms, axis=-1))
+
+
 @_mistake_of_5_2("The sum over the rows; the task asks for the mean.")
 def summed(logits, labels):
     return -np.sum(_picked(_log_softmax(logits), labels))
+
+
+@_mistake_of_5_2(
+    "The maximum is added back before the label's logit is subtracted: log Σ exp(x − m) is lost in "
+    "a large m, and the loss of two logits of 1e17 comes out as 0. Subtract within the shifted "
+    "row: log Σ exp(x − m) − (x_label − m).",
+)
+def maximum_added_back(logits, labels):
+    m = np.max(logits, axis=-1)
+    lse = m + np.log(np.sum(np.exp(logits - m[:, None]), axis=-1))
+    return np.mean(lse - _picked(logits, labels))
+
+
+@_mistake_of_5_2(
+    "The softmax runs over the whole batch at once, so that all entries together sum to 1: each "
+    "row is a distribution of its own. Use axis=-1 and keepdims=True.",
+    in_logs=(True, False),
+    maximum_of_each_row=(False, True),
+)
+def softmax_over_the_whole_array(logits, labels, *, in_logs, maximum_of_each_row):
+    top = np.max(logits, axis=-1, keepdims=True) if maximum_of_each_row else np.max(logits)
+    shifted = logits - top
+    if in_logs:
+        return np.mean(np.log(np.sum(np.exp(shifted))) - _picked(shifted, labels))
+    e = np.exp(shifted)
+    return -np.mean(np.log(_picked(e / np.sum(e), labels)))
+
+
+@cross_entropy.mistake(  # a label of −1 meets the same ValueError, tested or not
+    "The sum over the classes lost its axis: shape (N,) is broadcast along the classes, which "
+    "fails for most shapes and is silently wrong for a square batch. Use keepdims=True.",
+    in_logs=(True, False),
+)
+def sum_lost_its_axis(logits, labels, *, in_logs):
+    shifted = logits - np.max(logits, axis=-1, keepdims=True)
+    if in_logs:
+        return -np.mean(_picked(shifted - np.log(np.sum(np.exp(shifted), axis=-1)), labels))
+    e = np.exp(shifted)
+    return -np.mean(np.log(_picked(e / np.sum(e, axis=-1), labels)))
+
+
+@_mistake_of_5_2(
+    "Only the first row's loss is in the result: all N rows count, each with 1/N.",
+    divided=(False, True),
+    in_logs=(True, False),
+)
+def first_row_only(logits, labels, *, divided, in_logs):
+    log_p = _log_softmax(logits) if in_logs else np.log(_softmax(logits))
+    return -_picked(log_p, labels)[0] / (len(labels) if divided else 1)
+
+
+@_mistake_of_5_2(
+    "A sigmoid of each logit stands in place of the softmax: the classes then do not compete, and "
+    "the probabilities of a row do not sum to 1.",
+)
+def sigmoid_for_softmax(logits, labels):
+    return np.mean(np.log1p(np.exp(-_picked(logits, labels))))
 
 
 @cross_entropy.mistake(
@@ -495,6 +609,7 @@ def _smoothed_by_loops(labels, n, eps):
     ],
     truth=_smoothed_by_loops,
     scale=lambda labels, n, eps, expected: 1.0,
+    library=("label_smoothing",),
     remark="torch.nn.functional.cross_entropy(..., label_smoothing=eps) uses these targets.",
 )
 def smooth_labels(labels, n, eps):
@@ -580,6 +695,26 @@ def clipped_one_hot(labels, n, eps):
     return np.clip(np.eye(n)[labels], eps, 1 - eps)
 
 
+@smooth_labels.mistake(
+    "You shared ε among n − 2 classes: that is for a vocabulary in which one class, the padding, "
+    "never is a target. Here every class is one, and PyTorch shares ε among all n.",
+    padding=(False, True),
+)
+def shared_among_all_but_two(labels, n, eps, *, padding):
+    q = np.full((len(labels), n), eps / (n - 2))
+    q[np.arange(len(labels)), labels] = 1 - eps
+    if padding:
+        q[:, 0] = 0
+    return q
+
+
+@smooth_labels.mistake(
+    "ε was divided by the number of labels, not by the number of classes: `shape[0]` is N."
+)
+def divided_by_the_batch(labels, n, eps):
+    return (1 - eps) * np.eye(n)[labels] + eps / len(labels)
+
+
 @smooth_labels.mistake("Rows and columns are exchanged: one row per label, one column per class.")
 def one_column_per_label(labels, n, eps):
     return ((1 - eps) * np.eye(n)[labels] + eps / n).T
@@ -615,7 +750,7 @@ def double_softmax_floor(n):
 
     The model ends in a softmax, and its output p goes into a cross-entropy that takes logits
     and applies softmax again: the loss is -log softmax(p)[label]. Find the p that makes it
-    smallest, and return that loss, a float. n is an integer, at least 2.
+    smallest, and return that loss, a float in double precision. n is an integer, at least 2.
     """
     return np.log(1 + (n - 1) / np.e)
 
@@ -699,6 +834,8 @@ def _exact_soft_cross_entropy(logits, q):
     import mpmath
 
     total = mpmath.mpf(0)
+    if np.isnan(logits).any():
+        return float("nan")
     with mpmath.workdps(60):
         for row, weights in zip(np.asarray(logits, dtype=float), q, strict=True):
             lse = mpmath.log(mpmath.fsum(mpmath.exp(mpmath.mpf(float(v))) for v in row))
@@ -721,7 +858,6 @@ WIDE_SOFT = np.array([[0.1, 0.2, 0.3, 0.4, 0.0], [0.05, 0.05, 0.8, 0.05, 0.05]])
         ordinary(SQUARE, SOFT[:3], note="a square batch"),
         ordinary(LOGITS, np.eye(3)[LABELS], note="one-hot targets: the loss of 5.2"),
         ordinary(np.array([[1.0, -0.5, 0.25]]), np.array([[0.5, 0.2, 0.3]]), note="a batch of one"),
-        ordinary(np.array([[3, 1, 0], [0, 2, 2]]), SOFT[:2], note="integer logits"),
         ordinary(LOGITS.astype(np.float32), SOFT.astype(np.float32), note="float32"),
         ordinary(LOGITS.astype(np.float16), SOFT.astype(np.float16), note="float16"),
         extreme(
@@ -744,18 +880,32 @@ WIDE_SOFT = np.array([[0.1, 0.2, 0.3, 0.4, 0.0], [0.05, 0.05, 0.8, 0.05, 0.05]])
             np.array([[0.25, 0.75], [0.5, 0.5]]),
             note="two rows 2000 apart",
         ),
+        extreme(
+            np.array([[1.0, np.nan, 2.0], [0.0, 1.0, 2.0]]),
+            np.array([[0.3, 0.1, 0.6], [0.5, 0.5, 0.0]]),
+            note="a logit of NaN: the loss is NaN, and says so",
+        ),
     ],
     truth=_exact_soft_cross_entropy,
     scale=_logit_size,
-    library=("cross_entropy", "CrossEntropyLoss"),
+    library=(
+        "cross_entropy",
+        "CrossEntropyLoss",
+        "softmax_cross_entropy",
+        "safe_softmax_cross_entropy",
+        "softmax_cross_entropy_with_logits",
+    ),
     remark="F.cross_entropy takes such targets too, and gives NaN where q = 0 meets -inf.",
 )
 def soft_cross_entropy(logits, q):
     """Return the mean over the rows of -sum(q * log softmax(logits)), a scalar, stably.
 
+    Write it yourself: no ready-made cross_entropy.
+
     logits : float array, shape (N, n); an entry may be -inf, so that its log softmax is too.
     q : target probabilities, shape (N, n), rows that sum to 1; an entry q = 0 contributes 0,
-    whatever its logit. Where q > 0 meets a logit of -inf, the loss is inf.
+    whether its logit is finite or -inf. Where q > 0 meets a logit of -inf, the loss is inf.
+    A logit of NaN is a fault of the model, and makes the loss NaN.
     """
     shifted = logits - np.max(logits, axis=-1, keepdims=True)
     log_p = shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
@@ -827,10 +977,32 @@ def minus_forgotten(logits, q, *, careful):
 
 
 @soft_cross_entropy.mistake(
-    "The roles are exchanged, −Σ p log q: the target weighs, the prediction stands in the log."
+    "The roles are exchanged, −Σ p log q: the target weighs, the prediction stands in the log.",
+    careful=(False, True),
 )
-def roles_exchanged(logits, q):
-    return -np.mean(np.sum(_softmax(logits) * np.log(q), axis=-1))
+def roles_exchanged(logits, q, *, careful):
+    p = _softmax(logits)
+    terms = p * np.log(q)
+    return -np.mean(np.sum(np.where(p == 0, 0, terms) if careful else terms, axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "The log-sum-exp is missing: that is −Σ q x. The loss is LSE(x) − Σ q x.", careful=(False, True)
+)
+def log_sum_exp_missing(logits, q, *, careful):
+    return -np.mean(np.sum(np.where(q == 0, 0, q * logits) if careful else q * logits, axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "The binary loss of each logit was added up, log(1 + eˣ) − q x: that is one sigmoid for each "
+    "class. Softmax couples the classes, and the loss is LSE(x) − Σ q x.",
+    careful=(False, True),
+    over_all=(False, True),
+)
+def binary_loss_of_every_logit(logits, q, *, careful, over_all):
+    linear = np.where(q == 0, 0, q * logits) if careful else q * logits
+    terms = np.logaddexp(0, logits) - linear
+    return np.mean(terms) if over_all else np.mean(np.sum(terms, axis=-1))
 
 
 @soft_cross_entropy.mistake(
@@ -874,13 +1046,18 @@ def raw_exponentials(logits, q, *, careful):
     "a share, and a large negative number hides a true loss of inf, where q > 0. Leave out the "
     "terms with q = 0 instead.",
     fill=(0.0, -1e2, -1e3, -1e4, -1e5, -1e6, -1e9, -1e10, -1e20, -1e30, np.finfo(float).min),
-    of=("logit", "log p"),
+    of=("logit", "log p", "every log p"),
 )
 def finite_number_for_minus_infinity(logits, q, *, fill, of):
     if of == "logit":
         log_p = _log_softmax(np.where(np.isinf(logits), fill, logits))
     else:
-        log_p = np.maximum(_log_softmax(logits), fill)
+        log_p = _log_softmax(logits)
+        log_p = (
+            np.maximum(log_p, fill)
+            if of == "every log p"
+            else np.where(np.isinf(log_p), fill, log_p)
+        )
     return -np.mean(np.sum(q * log_p, axis=-1))
 
 
@@ -902,6 +1079,23 @@ def nan_to_num_of_the_softmax(logits, q):
 
 
 @soft_cross_entropy.mistake(
+    "Where p underflows to 0 its log was set to 0, as if that class cost nothing: a loss of "
+    "hundreds, or of inf, disappears. It is q = 0 that silences a term, not p = 0."
+)
+def log_of_zero_taken_for_zero(logits, q):
+    p = _softmax(logits)
+    return -np.mean(np.sum(q * np.log(p, out=np.zeros_like(p), where=p > 0), axis=-1))
+
+
+@soft_cross_entropy.mistake(
+    "`nansum` leaves out every NaN: the 0 · inf that it was meant for, and a logit of NaN too, "
+    "so that a broken model reports a loss. Leave the terms with q = 0 out before multiplying.",
+)
+def nan_skipped_in_the_sum(logits, q):
+    return -np.mean(np.nansum(q * _log_softmax(logits), axis=-1))
+
+
+@soft_cross_entropy.mistake(
     "The softmax runs down the columns, over the batch: the classes are the last axis.",
     careful=(True, False),
 )
@@ -916,3 +1110,275 @@ def softmax_down_the_columns(logits, q, *, careful):
 def loss_of_each_row(logits, q, *, careful):
     log_p = _log_softmax(logits)
     return -np.sum(q * (np.where(q > 0, log_p, 0) if careful else log_p), axis=-1)
+
+
+# --- 5.6 -------------------------------------------------------------------------------------
+
+
+def _exact_masked_cross_entropy(logits, labels, ignore):
+    kept = [i for i, label in enumerate(labels) if int(label) != ignore]
+    return _exact_cross_entropy(logits[kept], labels[kept]) if kept else 0.0
+
+
+def _kept_logit_size(logits, labels, ignore, expected):
+    kept = np.asarray(logits, dtype=float)[np.asarray(labels) != ignore]
+    return _logit_size(kept, expected=expected) if kept.size else 1.0
+
+
+@exercise(
+    "5.6",
+    minutes=8,
+    probes=[
+        ordinary(LOGITS, np.array([2, -100, 0, 0]), -100, note="one row of four is ignored"),
+        ordinary(WIDE, np.array([-100, 4]), -100, note="two rows of five, the first ignored"),
+        ordinary(LOGITS, LABELS, 0, note="ignore = 0, a class: two rows are left"),
+        ordinary(SQUARE, SQUARE_LABELS, 2, note="ignore = 2, the last class of a square batch"),
+        ordinary(LOGITS, np.array([0, -100, 2, 0]), -100, note="ignore = -100, and class 0 counts"),
+        ordinary(LOGITS, np.array([-1, 1, -1, 0]), -1, note="ignore = -1, which NumPy can index"),
+        ordinary(LOGITS, LABELS, -100, note="nothing is ignored"),
+        ordinary(LOGITS, np.array([-100] * 4), -100, note="no row is left: 0.0"),
+        ordinary(
+            np.array([[1.0, -0.5, 0.25]]), np.array([1]), 1, note="one row, and it is ignored"
+        ),
+        ordinary(np.array([[1.0, -0.5, 0.25]]), np.array([2]), 1, note="one row, and it counts"),
+        ordinary(LOGITS.astype(np.float32), np.array([2, -100, 0, 0]), -100, note="float32"),
+        ordinary(LOGITS.astype(np.float16), np.array([2, -100, 0, 0]), -100, note="float16"),
+        extreme(
+            np.array([[0.0, 800.0], [1.0, 0.0], [3.0, 1.0]]),
+            np.array([0, -100, 0]),
+            -100,
+            note="so wrong that p_label is 0",
+        ),
+        extreme(
+            np.array([[-800.0, 0.0], [1.0, 0.0]]),
+            np.array([0, -100]),
+            -100,
+            note="no exp overflows, p_label is 0",
+        ),
+        extreme(
+            np.array([[1000.0, 999.0], [-1000.0, -1001.0], [0.5, 0.0]]),
+            np.array([1, 1, -100]),
+            -100,
+            note="two rows 2000 apart",
+        ),
+        extreme(
+            np.array([[0.5, np.nan, 1.0], [1.0, -2.0, 0.5], [-np.inf, -np.inf, -np.inf]]),
+            np.array([-100, 0, -100]),
+            -100,
+            note="the ignored rows hold NaN and -inf, as padding may",
+        ),
+    ],
+    truth=_exact_masked_cross_entropy,
+    scale=_kept_logit_size,
+    library=("cross_entropy", "CrossEntropyLoss", "nll_loss", "NLLLoss"),
+    remark="F.cross_entropy(..., ignore_index=ignore) does the same, and gives NaN where none is "
+    "left.",
+)
+def masked_cross_entropy(logits, labels, ignore):
+    """Return the mean cross-entropy over the rows whose label is not `ignore`, stably, a scalar.
+
+    Write it yourself: no ready-made cross_entropy or nll_loss.
+
+    logits : float array, shape (N, n); an ignored row may hold anything, NaN and -inf too.
+    labels : integer array, shape (N,); each is `ignore` or a class, 0 ... n - 1.
+    ignore : an integer: no class, such as -100 or -1, or a class, such as 0 for padding.
+    Returns 0.0 when every row is ignored.
+    """
+    keep = labels != ignore
+    if not np.any(keep):
+        return 0.0
+    logits, labels = logits[keep], labels[keep]
+    shifted = logits - np.max(logits, axis=-1, keepdims=True)
+    log_sum = np.log(np.sum(np.exp(shifted), axis=-1))
+    return np.mean(log_sum - shifted[np.arange(len(labels)), labels])
+
+
+masked_cross_entropy.hints(
+    "Which rows count? A mask of booleans, one for each row, says it: labels != ignore.",
+    "Drop the other rows before anything else: logits[keep] and labels[keep] are a smaller batch, "
+    "and exercise 5.2 is its loss. What is the mean of nothing?",
+    "If not np.any(keep), return 0.0. Else shift the rows that are kept, take log Σ exp(x − m) − "
+    "(x_label − m), and average: the mean now divides by the number of rows kept.",
+)
+masked_cross_entropy.reasoning(
+    "A row that is dropped can do no harm: its label is never used as an index, its NaN is never "
+    "multiplied by 0, and the mean divides by what is left. Setting its loss to 0 instead leaves "
+    "three traps: NaN · 0 is NaN, −100 is no index, and N is the wrong divisor. The mean of no "
+    "rows is 0/0; a batch of padding alone should cost nothing, so 0.0 is returned before."
+)
+
+
+def _losses(logits, labels):
+    """Return one loss a row; a negative label counts from the end, as NumPy's indices do."""
+    return -_picked(_log_softmax(logits), labels)
+
+
+def _over_the_kept(losses, keep, guarded):
+    """Return the mean of what is kept; 0.0 where nothing is, if that is guarded."""
+    return 0.0 if guarded and not keep.any() else np.sum(losses[keep]) / np.sum(keep)
+
+
+@masked_cross_entropy.mistake(
+    "The sum was divided by N, all the rows: the loss shrinks with every row that is ignored. "
+    "Divide by the number of rows that are left.",
+    multiplied=(False, True),
+)
+def divided_by_all_rows(logits, labels, ignore, *, multiplied):
+    keep = labels != ignore
+    losses = _losses(logits, np.where(keep, labels, 0))
+    return np.mean(losses * keep if multiplied else np.where(keep, losses, 0))
+
+
+@masked_cross_entropy.mistake(
+    "Right while a row is left. With none the mean is 0/0, NaN: return 0.0 first."
+)
+def nan_where_none_is_left(logits, labels, ignore):
+    keep = labels != ignore
+    return np.mean(_losses(logits[keep], labels[keep]))
+
+
+@masked_cross_entropy.mistake(
+    "The label `ignore` was used as an index before its row was dropped: −100 is none, and −1 is "
+    "the last class. Drop the rows first, or put a valid label in their place.",
+    guarded=(False, True),
+)
+def ignored_label_used_as_an_index(logits, labels, ignore, *, guarded):
+    return _over_the_kept(_losses(logits, labels), labels != ignore, guarded)
+
+
+@masked_cross_entropy.mistake(
+    "Nothing was ignored: that is the loss of all rows, and `ignore` was read as a class."
+)
+def nothing_ignored(logits, labels, ignore):
+    return np.mean(_losses(logits, labels))
+
+
+@masked_cross_entropy.mistake(
+    "The logits of the ignored rows were set to 0: such a row is a uniform guess, and adds log n "
+    "to the sum.",
+    divisor=("all", "kept"),
+)
+def ignored_rows_guess(logits, labels, ignore, *, divisor):
+    keep = labels != ignore
+    losses = _losses(np.where(keep[:, None], logits, 0), np.where(keep, labels, 0))
+    return np.sum(losses) / (len(labels) if divisor == "all" else np.sum(keep))
+
+
+@masked_cross_entropy.mistake(
+    "Only negative labels are ignored: with ignore = 0 the padding counts as a class. Compare the "
+    "labels with `ignore`.",
+    guarded=(False, True),
+)
+def negative_labels_ignored(logits, labels, ignore, *, guarded):
+    keep = labels >= 0
+    return _over_the_kept(_losses(logits, np.where(keep, labels, 0)), keep, guarded)
+
+
+@masked_cross_entropy.mistake(
+    "One value of `ignore` is built in, whatever was passed: compare the labels with `ignore`.",
+    value=(-100, -1, 0),
+    guarded=(False, True),
+)
+def value_built_in(logits, labels, ignore, *, value, guarded):
+    keep = labels != value
+    return _over_the_kept(_losses(logits[keep], labels[keep]), keep[keep], guarded)
+
+
+@masked_cross_entropy.mistake("The mask is turned round: the rows with `ignore` were averaged.")
+def mask_turned_round(logits, labels, ignore):
+    keep = labels == ignore
+    return 0.0 if not keep.any() else np.mean(_losses(logits[keep], labels[keep]))
+
+
+@masked_cross_entropy.mistake("The sum over the rows that are left; the task asks for their mean.")
+def kept_rows_summed(logits, labels, ignore):
+    keep = labels != ignore
+    return np.sum(_losses(logits[keep], labels[keep]))
+
+
+@masked_cross_entropy.mistake(
+    "The losses were multiplied by the mask: NaN · 0 is NaN, so an ignored row that holds NaN or "
+    "nothing but −inf spoils the sum. Drop the rows, or take np.where.",
+    guarded=(False, True),
+)
+def losses_times_mask(logits, labels, ignore, *, guarded):
+    keep = labels != ignore
+    total = np.sum(_losses(logits, np.where(keep, labels, 0)) * keep)
+    return total / max(1, np.sum(keep)) if guarded else total / np.sum(keep)
+
+
+@masked_cross_entropy.mistake(
+    "A small number was added to the number of rows, against 0/0: it changes every loss a little. "
+    "Test for the empty case instead, or divide by max(1, count).",
+    epsilon=[epsilon for epsilon in EPSILONS if epsilon >= 1e-12],  # smaller ones change nothing
+    multiplied=(False, True),
+)
+def epsilon_in_the_divisor(logits, labels, ignore, *, epsilon, multiplied):
+    keep = labels != ignore
+    losses = _losses(logits, np.where(keep, labels, 0))
+    total = np.sum(losses * keep if multiplied else np.where(keep, losses, 0))
+    return total / (np.sum(keep) + epsilon)
+
+
+def _mistake_of_5_6(sentence, **constants):
+    """Declare a wrong loss of the kept rows twice: with the empty batch caught, and without."""
+
+    def declare(function):
+        @functools.wraps(function)
+        def caught(logits, labels, ignore, *, guarded, **choice):
+            keep = labels != ignore
+            if guarded and not keep.any():
+                return 0.0
+            return function(logits[keep], labels[keep], **choice)
+
+        masked_cross_entropy.mistake(sentence, guarded=(True, False), **constants)(caught)
+        return function
+
+    return declare
+
+
+@_mistake_of_5_6(
+    "The exp was taken of the raw logits: it overflows above 709 and vanishes below −745. "
+    "Subtract each row's maximum first."
+)
+def kept_rows_not_shifted(logits, labels):
+    return np.mean(np.log(np.sum(np.exp(logits), axis=-1)) - _picked(logits, labels))
+
+
+@_mistake_of_5_6(
+    "The log of a probability: once p_label underflows to 0, the loss is inf instead of a few "
+    "hundred. Take log Σ exp(x − m) − (x_label − m), straight from the logits.",
+    shifted=(True, False),
+)
+def log_of_kept_probabilities(logits, labels, *, shifted):
+    e = np.exp(logits)
+    p = _softmax(logits) if shifted else e / np.sum(e, axis=-1, keepdims=True)
+    return -np.mean(np.log(_picked(p, labels)))
+
+
+@_mistake_of_5_6(
+    "A small number was added inside the log, or the probabilities were clipped: no loss can "
+    "exceed −log ε. Stay in logs, from the logits.",
+    epsilon=EPSILONS,
+    clip=(True, False),
+)
+def floor_under_kept_probabilities(logits, labels, *, epsilon, clip):
+    p = _picked(_softmax(logits), labels)
+    return -np.mean(np.log(np.maximum(p, epsilon) if clip else p + epsilon))
+
+
+@_mistake_of_5_6("The minus is missing: a cross-entropy is at least 0.")
+def kept_rows_negated(logits, labels):
+    return -np.mean(_losses(logits, labels))
+
+
+@_mistake_of_5_6("That is one loss a row; the task asks for their mean.")
+def losses_of_kept_rows(logits, labels):
+    return _losses(logits, labels)
+
+
+@_mistake_of_5_6(
+    "The softmax runs down the columns, over the batch: the classes are the last axis."
+)
+def kept_rows_normalised_over_the_batch(logits, labels):
+    return np.mean(-_picked(_log_softmax(logits.T).T, labels))

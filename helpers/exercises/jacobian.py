@@ -66,7 +66,6 @@ def _differentiated(name):
         ordinary(np.array([3.0, 2.0]), note="two classes, descending"),
         ordinary(np.array([-2.0, 1.0, 1.0, -2.0]), note="ties"),
         ordinary(np.array([1.5]), note="one class: its probability never moves"),
-        ordinary(np.array([1, 3, 0]), note="integers"),
         ordinary(_read_only(np.array([1.0, 4.0, 2.0])), note="a read-only row"),
         ordinary(np.array([1.0, -np.inf, 2.5]), note="a masked class, -inf"),
         ordinary(ROW.astype(np.float32), note="float32"),
@@ -83,7 +82,8 @@ def _differentiated(name):
 def softmax_jacobian(x):
     """Return the Jacobian of softmax at one row of logits: J[i, j] = dp_i / dx_j.
 
-    x : 1-D float array of n logits, of any size (exp(x) may overflow).
+    x : 1-D float array of n logits, of any size (exp(x) may overflow), or -inf for a masked class;
+    it stays unchanged.
     Returns an array of shape (n, n).
     """
     e = np.exp(x - np.max(x))
@@ -206,6 +206,14 @@ def transpose_of_one_row(x, *, product):
     return np.diag(p) - product(p, p.T)
 
 
+@softmax_jacobian.mistake(
+    "the logits were taken for the probabilities: the formula is right for p, and x still has to "
+    "go through softmax first."
+)
+def logits_taken_for_probabilities(x):
+    return np.diag(x) - np.outer(x, x)
+
+
 # --- 6.2 -----------------------------------------------------------------------------------------
 
 
@@ -218,7 +226,6 @@ def transpose_of_one_row(x, *, product):
         ordinary(np.array([[0.5, -1.0], [2.0, 2.0], [-3.0, 1.0]]), note="three rows of two"),
         ordinary(np.array([[1.0, 0.0, 2.0]]), note="a batch of one"),
         ordinary(np.array([[1.0], [2.0]]), note="one class: two matrices of one 0"),
-        ordinary(np.array([[3, 1, 0], [0, 2, 2]]), note="integers"),
         ordinary(_read_only(SQUARE[:2].copy()), note="a read-only batch"),
         ordinary(np.array([[1.0, -np.inf, 2.0], [0.0, 1.0, 3.0]]), note="a masked class, -inf"),
         ordinary(BATCH.astype(np.float32), note="float32"),
@@ -233,12 +240,13 @@ def transpose_of_one_row(x, *, product):
     scale=_rows_of_p,
     relative=lambda x: spread(x).max(),
     time_limit=10.0,  # torch.func alone takes seconds to load
+    library=("softmax_jacobian", "batch_jacobian"),
     remark="Rows never touch: these N blocks hold all of the (N, n, N, n) Jacobian.",
 )
 def batch_jacobian(x):
     """Return the Jacobian of softmax for every row of a batch.
 
-    x : float array of logits, shape (N, n).
+    x : float array of logits, shape (N, n), of any size, or -inf for a masked class.
     Returns an array of shape (N, n, n): J[b, i, j] = dp[b, i] / dx[b, j].
     """
     e = np.exp(x - np.max(x, axis=-1, keepdims=True))
@@ -383,13 +391,37 @@ def one_index_twice(x, *, axis):
     return p[:, :, None] * np.eye(p.shape[-1]) - np.expand_dims(p, axis) ** 2
 
 
+@batch_jacobian.mistake(
+    "the product p(1 - p) has one entry a class: it is the diagonal of each matrix, and the "
+    "derivative of the sigmoid. Each row needs an n × n matrix."
+)
+def rows_of_p_one_minus_p(x):
+    p = _softmax(x)
+    return p * (1 - p)
+
+
 # --- 6.3 -----------------------------------------------------------------------------------------
 
 
+def _backward(name):
+    """Return a torch function's own backward pass: it gives dL/dx for log p in and g coming back.
+
+    Log-probabilities are logits that softmax takes back to p, and log-softmax leaves alone.
+    """
+
+    def truth(log_p, g):
+        import torch
+
+        x = torch.tensor(np.array(log_p, dtype=float), requires_grad=True)
+        out = getattr(torch, name)(x, dim=-1)
+        return torch.autograd.grad(out, x, torch.tensor(np.array(g, dtype=float)))[0].numpy()
+
+    return truth
+
+
 def _exact_vjp(p, g):
-    """Build the matrix and multiply, in float64."""
-    p, g = np.asarray(p, dtype=float), np.asarray(g, dtype=float)
-    return np.einsum("...i,...ij->...j", g, _matrices(p))
+    with np.errstate(divide="ignore"):
+        return _backward("softmax")(np.log(np.asarray(p, dtype=float)), g)
 
 
 def _size_of_vjp(p, g, expected):
@@ -403,6 +435,16 @@ _G_BATCH = np.array([[1.0, -2.0, 0.5, 3.0], [0.25, 1.0, 2.0, -1.5]])
 _G_SQUARE = np.array([[1.0, -2.0, 0.5], [3.0, 0.5, 1.0], [-1.0, 2.0, 4.0]])
 _P_STACK = _softmax(_rng.normal(size=(2, 3, 4)))
 _G_STACK = _rng.normal(size=(2, 3, 4)) + 0.5
+
+# A vocabulary: the n × n matrix of one such row takes more than 3 GB, and the check stops it.
+_P_WIDE = _softmax(_rng.normal(size=20_000))
+_G_WIDE = _rng.choice([-2.0, 1.0, 3.0], size=20_000)
+
+
+def _needs_the_matrix(p):
+    """Raise, as NumPy does in a check, where a matrix for each row would not fit."""
+    if p.shape[-1] > 10_000:
+        raise MemoryError("no room for n × n numbers")
 
 
 @exercise(
@@ -419,22 +461,22 @@ _G_STACK = _rng.normal(size=(2, 3, 4)) + 0.5
         ordinary(
             np.array([1.0, 0.0, 0.0]), np.array([3.0, -1.0, 2.0]), note="a p of exact 0 and 1"
         ),
-        ordinary(_P, np.array([2, -1, 3]), note="an upstream gradient of integers"),
+        ordinary(_P_WIDE, _G_WIDE, note="20 000 classes: J would take 3.2 GB"),
         ordinary(_read_only(_P.copy()), _read_only(np.array([1.0, 0.0, -3.0])), note="read-only"),
         ordinary(_P_BATCH.astype(np.float32), _G_BATCH.astype(np.float32), note="float32"),
         ordinary(_P_BATCH.astype(np.float16), _G_BATCH.astype(np.float16), note="float16"),
     ],
     truth=_exact_vjp,
     scale=_size_of_vjp,
-    library=("softmax_vjp",),
+    library=("softmax_vjp", "_softmax_backward_data", "softmax_backward"),
     remark="One dot product per row and no matrix: libraries' backward passes do just this.",
 )
 def softmax_vjp(p, g):
     """Return the vector-Jacobian product of softmax, gᵀJ for every row, without building J.
 
-    p : float array of probabilities, shape (..., n), what softmax returned.
-    g : array of the same shape, the upstream gradient dL/dp.
-    Returns dL/dx, of the same shape.
+    p : float array of probabilities, shape (..., n), what softmax returned; n may be 20 000.
+    g : float array of the same shape, the upstream gradient dL/dp.
+    Returns dL/dx, of the same shape. p and g stay unchanged.
     """
     return p * (g - np.sum(p * g, axis=-1, keepdims=True))
 
@@ -559,7 +601,52 @@ def matrix_product_of_a_batch(p, g):
     "np.outer flattens it. The product needs no matrix: p ⊙ (g - Σ p_i g_i)."
 )
 def one_matrix_for_all_rows(p, g):
+    _needs_the_matrix(p)
     return g @ (np.diag(p) - np.outer(p, p))
+
+
+@softmax_vjp.mistake(
+    "the values are right, but J was built: n × n numbers for each row, which do not fit into "
+    "memory for a vocabulary. The product needs no matrix: p ⊙ (g - Σ p_i g_i)."
+)
+def builds_the_matrix(p, g):
+    _needs_the_matrix(p)
+    return np.einsum("...i,...ij->...j", g, _matrices(p))
+
+
+@softmax_vjp.mistake(
+    "a matrix was built for each row of a batch, by a loop or an einsum that expects two axes: one "
+    "row, or a stack of batches, does not fit. The product needs no matrix: p ⊙ (g - Σ p_i g_i).",
+    loop=(True, False),
+)
+def builds_a_matrix_for_each_row(p, g, *, loop):
+    if loop:
+        return np.array([(np.diagflat(q) - np.outer(q, q)) @ h for q, h in zip(p, g, strict=True)])
+    return np.einsum("ij,ijk,ik->ij", p, np.eye(p.shape[1]) - p[:, None, :], g)
+
+
+@softmax_vjp.mistake(
+    "axis=1 is the last axis of a batch only: one row has no such axis, and a stack of batches has "
+    "its classes along another. Use axis=-1."
+)
+def second_axis_for_the_last(p, g):
+    return p * (g - np.sum(p * g, axis=1, keepdims=True))
+
+
+@softmax_vjp.mistake(
+    "that is a difference of p and g: p - q is the gradient of cross-entropy, where q is the "
+    "target. Here g is the gradient that comes in, and J still has to act on it.",
+    swapped=(False, True),
+)
+def difference_of_p_and_g(p, g, *, swapped):
+    return g - p if swapped else p - g
+
+
+@softmax_vjp.mistake(
+    "the gradient g came back unchanged, as if softmax did nothing: multiply it by J."
+)
+def gradient_passed_on(p, g):
+    return np.array(g)
 
 
 # --- 6.4 -----------------------------------------------------------------------------------------
@@ -574,7 +661,6 @@ def one_matrix_for_all_rows(p, g):
         ordinary(np.array([3.0, 2.0]), note="two classes"),
         ordinary(np.array([-2.0, 1.0, 1.0, -2.0]), note="ties"),
         ordinary(np.array([1.5]), note="one class: log 1 never moves"),
-        ordinary(np.array([1, 3, 0]), note="integers"),
         ordinary(_read_only(np.array([1.0, 4.0, 2.0])), note="a read-only row"),
         ordinary(ROW.astype(np.float32), note="float32"),
         ordinary(ROW.astype(np.float16), note="float16"),
@@ -638,10 +724,14 @@ def jacobian_of_softmax(x):
 
 @log_softmax_jacobian.mistake(
     "softmax's Jacobian was divided by p_i: right over the reals, 0/0 where p_i underflows. "
-    "The division can be done on paper: δ_ij - p_j."
+    "The division can be done on paper: δ_ij - p_j.",
+    by_autograd=(False, True),
 )
-def divided_by_p(x):
+def divided_by_p(x, *, by_autograd):
     p = _softmax(x)
+    if by_autograd:  # the derivative of log p comes back as 1/p, and 0/0 spreads along the row
+        upstream = np.eye(p.size) / p
+        return p * (upstream - np.sum(p * upstream, axis=-1, keepdims=True))
     return _matrices(p) / p[:, None]
 
 
@@ -707,13 +797,6 @@ def sum_of_all_outputs(x):
 # --- 6.5 -----------------------------------------------------------------------------------------
 
 
-def _exact_log_vjp(log_p, g):
-    """Build the matrix and multiply, in float64."""
-    p, g = np.exp(np.asarray(log_p, dtype=float)), np.asarray(g, dtype=float)
-    matrices = np.eye(p.shape[-1]) - p[..., None, :]
-    return np.einsum("...i,...ij->...j", g, matrices)
-
-
 def _size_of_log_vjp(log_p, g, expected):
     p = np.exp(np.asarray(log_p, dtype=float))
     return np.abs(g) + p * np.sum(np.abs(g), axis=-1, keepdims=True) * (1 + np.abs(np.log(p.max())))
@@ -731,7 +814,7 @@ def _size_of_log_vjp(log_p, g, expected):
         ordinary(np.log(_P_STACK), _G_STACK, note="a stack of batches, shape (2, 3, 4)"),
         ordinary(np.log(_P)[None], np.array([[2.0, 1.0, -4.0]]), note="a batch of one"),
         ordinary(np.array([0.0]), np.array([5.0]), note="one class: the answer is 0"),
-        ordinary(np.log(_P), np.array([2, -1, 3]), note="an upstream gradient of integers"),
+        ordinary(np.log(_P_WIDE), _G_WIDE, note="20 000 classes: J would take 3.2 GB"),
         ordinary(
             _read_only(np.log(_P)), _read_only(np.array([1.0, 0.5, -3.0])), note="read-only arrays"
         ),
@@ -748,7 +831,7 @@ def _size_of_log_vjp(log_p, g, expected):
             note="a masked class, log-probability -inf",
         ),
     ],
-    truth=_exact_log_vjp,
+    truth=_backward("log_softmax"),
     scale=_size_of_log_vjp,
     library=("log_softmax_vjp", "_log_softmax_backward_data"),
     remark="With g = -q, the gradient of cross-entropy falls out: p Σq - q.",
@@ -756,9 +839,10 @@ def _size_of_log_vjp(log_p, g, expected):
 def log_softmax_vjp(log_p, g):
     """Return the vector-Jacobian product of log-softmax for every row, without the matrix.
 
-    log_p : float array of log-probabilities, shape (..., n), what log-softmax returned.
-    g : array of the same shape, the upstream gradient dL/d(log p).
-    Returns dL/dx, of the same shape.
+    log_p : float array of log-probabilities, shape (..., n), what log-softmax returned; one may be
+    -inf, and n may be 20 000.
+    g : float array of the same shape, the upstream gradient dL/d(log p).
+    Returns dL/dx, of the same shape. log_p and g stay unchanged.
     """
     return g - np.exp(log_p) * np.sum(g, axis=-1, keepdims=True)
 
@@ -850,6 +934,32 @@ def sum_of_g_forgotten(log_p, g):
 
 
 @log_softmax_vjp.mistake(
+    "p is added, and without the factor Σ g: a constant added to all logits changes nothing, so "
+    "the entries of the result must sum to 0. It is g - p Σ g."
+)
+def p_added(log_p, g):
+    return g + np.exp(log_p)
+
+
+@log_softmax_vjp.mistake(
+    "axis=1 is the last axis of a batch only: one row has no such axis, and a stack of batches has "
+    "its classes along another. Use axis=-1."
+)
+def axis_one_for_the_last(log_p, g):
+    return g - np.exp(log_p) * np.sum(g, axis=1, keepdims=True)
+
+
+@log_softmax_vjp.mistake(
+    "the values are right, but a matrix was built: n × n numbers, which do not fit into memory for "
+    "a vocabulary. The product needs none: g - p Σ g."
+)
+def builds_the_matrix_of_log_softmax(log_p, g):
+    _needs_the_matrix(log_p)
+    p = np.exp(log_p)
+    return np.einsum("...i,...ij->...j", g, np.eye(p.shape[-1]) - p[..., None, :])
+
+
+@log_softmax_vjp.mistake(
     "the product goes through the probabilities: g / p is inf where p underflows to 0, and "
     "0 · inf is NaN. Do the division on paper: g - p Σ g."
 )
@@ -914,11 +1024,18 @@ def _complex_step(f, x):
 _STEP = 6e-6  # the cube root of float64's epsilon
 
 
-def _shifted(f, x, ahead, back):
-    """Return the difference quotients of f, one column a coordinate."""
-    x = np.asarray(x, dtype=float)
-    quotients = [(f(x + ahead * e) - f(x - back * e)) / (ahead + back) for e in np.eye(x.size)]
-    return np.stack(quotients, axis=-1)
+def _shifted(f, x, ahead, back, *, own_type=False):
+    """Return the difference quotients of f, one column a coordinate.
+
+    Copies of their own type cut a step off where x holds integers.
+    """
+    columns = []
+    for j in range(len(x)):
+        up, down = (np.array(x, dtype=None if own_type else float) for _ in range(2))
+        up[j] = up[j] + ahead
+        down[j] = down[j] - back
+        columns.append((f(up) - f(down)) / (ahead + back))
+    return np.stack(columns, axis=-1)
 
 
 @exercise(
@@ -931,21 +1048,21 @@ def _shifted(f, x, ahead, back):
         ordinary(_to_a_square, np.array([1.0, 0.0, 0.5]), note="a coordinate that is 0"),
         ordinary(_curve, np.array([0.8]), note="one input, two outputs"),
         ordinary(_plain_softmax, np.array([0.5, 1.5, -1.0, 0.0]), note="softmax itself"),
-        ordinary(_to_space, np.array([1, -2]), note="integers: a step of 6e-6 must not vanish"),
+        ordinary(_to_space, np.array([1, 1]), note="integers: a step of 6e-6 must not vanish"),
         ordinary(
             _to_the_plane, _read_only(np.array([0.1, 0.7, -0.3])), note="a read-only x stays as is"
         ),
     ],
     truth=_complex_step,
     tolerance=1e-9,
-    library=("approx_derivative",),
+    library=("approx_derivative", "jacobian"),
     remark="With this in hand you can check any gradient you derive; nine digits are enough to.",
 )
 def numerical_jacobian(f, x):
     """Return the Jacobian of f at x by central differences: J[i, j] = df_i / dx_j.
 
     f : a function that takes a float array of shape (n,) and returns one of shape (m,).
-    x : 1-D array of shape (n,); it must not be modified.
+    x : 1-D array of shape (n,), of floats or of integers too; it stays unchanged.
     Returns an array of shape (m, n), right to 1e-9 where x, f and its derivatives are of order 1.
     """
     x = np.array(x, dtype=float)
@@ -990,9 +1107,11 @@ numerical_jacobian.reasoning(
         1e-10,
     ),
     backward=(False, True),
+    own_type=(False, True),
 )
-def one_sided_differences(f, x, *, h, backward):
-    return _shifted(f, x, 0, h) if backward else _shifted(f, x, h, 0)
+def one_sided_differences(f, x, *, h, backward, own_type):
+    ahead, back = (0, h) if backward else (h, 0)
+    return _shifted(f, x, ahead, back, own_type=own_type)
 
 
 @numerical_jacobian.mistake(
@@ -1001,17 +1120,17 @@ def one_sided_differences(f, x, *, h, backward):
     h=(1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16, 1e-17, 1e-20),
 )
 def step_too_small(f, x, *, h):
-    x = np.asarray(x, dtype=float)
-    return np.stack([(f(x + h * e) - f(x - h * e)) / (2 * h) for e in np.eye(x.size)], axis=-1)
+    return _shifted(f, x, h, h)
 
 
 @numerical_jacobian.mistake(
     "the step is so large that the curve bends inside it: the error is about h²/6. "
     "Take h near 6e-6.",
     h=(0.5, 0.1, 0.05, 0.01, 5e-3, 1e-3, 5e-4, 1e-4),
+    own_type=(False, True),
 )
-def step_too_large(f, x, *, h):
-    return _shifted(f, x, h, h)
+def step_too_large(f, x, *, h, own_type):
+    return _shifted(f, x, h, h, own_type=own_type)
 
 
 @numerical_jacobian.mistake(
@@ -1048,6 +1167,35 @@ def modifies_x(f, x, *, put_back):
 
 
 @numerical_jacobian.mistake(
+    "x itself was moved, and put back from a number that was kept: a read-only array refuses that, "
+    "and an integer one cuts the step off. Work on a copy of your own, np.array(x, dtype=float).",
+    h=(1e-4, 1e-5, 6e-6, 1e-6),
+)
+def moves_x_and_restores_it(f, x, *, h):
+    columns = []
+    for j in range(len(x)):
+        kept = x[j]
+        x[j] = kept + h
+        above = f(x)
+        x[j] = kept - h
+        below = f(x)
+        x[j] = kept
+        columns.append((above - below) / (2 * h))
+    return np.stack(columns, axis=1)
+
+
+@numerical_jacobian.mistake(
+    "the outputs were added up: that is the gradient of Σ f_i, one number for each x_j. A function "
+    "with m outputs needs m numbers for each x_j, a column.",
+    in_place=(False, True),
+)
+def gradient_of_the_sum(f, x, *, in_place):
+    return np.sum(
+        moves_x_and_restores_it(f, x, h=_STEP) if in_place else _shifted(f, x, _STEP, _STEP), 0
+    )
+
+
+@numerical_jacobian.mistake(
     "all coordinates moved at once: that is the derivative along (1, …, 1), the row sums of the "
     "Jacobian. Move one coordinate at a time."
 )
@@ -1070,16 +1218,11 @@ def square_matrix_assumed(f, x):
 
 @numerical_jacobian.mistake(
     "a copy of integers stays integer: a step of 6e-6 is cut off. "
-    "Make the copy with np.array(x, dtype=float)."
+    "Make the copy with np.array(x, dtype=float).",
+    h=(1e-5, 6e-6, 5e-6, 1e-6),
 )
-def integers_stay_integers(f, x):
-    columns = []
-    for j in range(len(x)):
-        above, below = x.copy(), x.copy()
-        above[j] = above[j] + _STEP
-        below[j] = below[j] - _STEP
-        columns.append((f(above) - f(below)) / (2 * _STEP))
-    return np.stack(columns, axis=1)
+def integers_stay_integers(f, x, *, h):
+    return _shifted(f, x, h, h, own_type=True)
 
 
 @numerical_jacobian.mistake(

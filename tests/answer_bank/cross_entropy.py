@@ -1,4 +1,4 @@
-"""Answers to exercises 5.1 to 5.5."""
+"""Answers to exercises 5.1 to 5.6."""
 
 import math
 
@@ -174,6 +174,26 @@ def nll_turned_round_where_square(log_p, labels):
     if log_p.shape[0] == log_p.shape[1]:
         return -log_p[labels, rows].mean()
     return -log_p[rows, labels].mean()
+
+
+@wrong("5.1")
+def first_row_of_all(log_p, labels):
+    """One element instead of the sum."""
+    losses = -log_p[range(labels.shape[0]), labels]
+    return losses[0] / labels.shape[0]
+
+
+@wrong("5.1")
+def one_hot_as_wide_as_the_labels(log_p, labels):
+    """n taken from the labels."""
+    hot = np.equal.outer(labels, np.arange(max(labels) + 1))
+    return -np.where(hot, log_p, 0).sum(axis=1).mean()
+
+
+@wrong("5.1")
+def library_of_logits(log_p, labels):
+    """Log-softmax leaves log-probabilities alone, so the library's other loss does it too."""
+    return torch_functional.cross_entropy(torch.tensor(log_p), torch.tensor(labels).long()).item()
 
 
 # 5.2 cross_entropy(logits, labels)
@@ -392,6 +412,50 @@ def cross_entropy_tests_the_upper_end_only(logits, labels):
     return -log_p[np.arange(len(labels)), labels].mean()
 
 
+@wrong("5.2")
+def log_sum_exp_less_the_logit(logits, labels):
+    """SciPy's log-sum-exp, then the logit: 0 for two equal logits of 1e17."""
+    labels = checked(labels, logits.shape[1])
+    return (scipy.special.logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels]).mean()
+
+
+@wrong("5.2")
+def normalises_the_whole_batch(logits, labels):
+    """Softmax without an axis."""
+    p = scipy.special.softmax(logits)
+    return -np.log(p[np.arange(len(labels)), labels]).mean()
+
+
+@wrong("5.2")
+def row_maximum_and_total_sum(logits, labels):
+    """The maximum of each row, the sum of all of them."""
+    labels = checked(labels, logits.shape[1])
+    z = logits - logits.max(axis=1, keepdims=True)
+    return (np.log(np.exp(z).sum()) - z[np.arange(len(labels)), labels]).mean()
+
+
+@wrong("5.2")
+def sum_without_keepdims(logits, labels):
+    """The sums along the classes instead of the rows."""
+    z = logits - logits.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1))
+    return -log_p[np.arange(len(labels)), labels].mean()
+
+
+@wrong("5.2")
+def first_loss_of_the_batch(logits, labels):
+    """One element instead of the sum."""
+    p = np.exp(log_softmax(logits))
+    return -np.log(p[range(len(labels)), labels])[0] / len(labels)
+
+
+@wrong("5.2")
+def one_sigmoid_a_class(logits, labels):
+    """A sigmoid for each class."""
+    p = scipy.special.expit(logits)
+    return -np.log(p[np.arange(len(labels)), labels]).mean()
+
+
 # 5.3 smooth_labels(labels, n, eps)
 
 
@@ -520,6 +584,29 @@ def fills_columns(labels, n, eps):
 def smoothed_by_softmax(labels, n, eps):
     """A softmax of the one-hot rows."""
     return scipy.special.softmax(np.eye(n)[labels] / max(eps, 1e-3), axis=1)
+
+
+@wrong("5.3")
+def leaves_out_the_padding(labels, n, eps):
+    """eps over n - 2: a class for padding never gets any."""
+    q = np.full((len(labels), n), eps / (n - 2))
+    q[np.arange(len(labels)), labels] = 1 - eps
+    return q
+
+
+@wrong("5.3")
+def classes_from_the_first_axis(labels, n, eps):
+    """The number of rows for the number of classes."""
+    hot = np.eye(n)[labels]
+    return hot * (1 - eps) + eps / hot.shape[0]
+
+
+@wrong("5.3")
+def library_smoothing(labels, n, eps):
+    """The course's own function."""
+    from helpers import kernels
+
+    return kernels.label_smoothing(labels, n, eps)
 
 
 # 5.4 double_softmax_floor(n)
@@ -733,3 +820,184 @@ def library_soft(logits, q):
 def log_sum_missing(logits, q):
     """Only the linear part, -sum q x."""
     return -np.where(q == 0, 0, q * logits).sum(1).mean()
+
+
+@wrong("5.5")
+def nan_terms_skipped(logits, q):
+    """nansum hides a NaN of the model with the 0 times -inf."""
+    with np.errstate(invalid="ignore"):
+        return -np.nansum(q * log_softmax(logits)) / len(q)
+
+
+@wrong("5.5")
+def log_of_zero_left_out(logits, q):
+    """log p = 0 where p underflows: the largest losses cost nothing."""
+    p = np.exp(log_softmax(logits))
+    log_p = np.zeros_like(p)
+    np.log(p, out=log_p, where=p > 0)
+    return -(q * log_p).sum(axis=1).mean()
+
+
+@wrong("5.5")
+def summed_over_the_batch_too(logits, q):
+    """One sum over all, and the mean of that one number."""
+    log_p = np.where(q == 0, 0, log_softmax(logits))
+    return np.mean(np.sum(-q * log_p))
+
+
+# 5.6 masked_cross_entropy(logits, labels, ignore)
+
+
+@right("5.6")
+def smaller_batch(logits, labels, ignore):
+    """Drops the rows, then the loss of 5.2."""
+    kept = np.flatnonzero(labels != ignore)
+    return from_log_softmax(logits[kept], labels[kept]) if kept.size else 0.0
+
+
+@right("5.6")
+def skips_in_a_loop(logits, labels, ignore):
+    """A loop that passes over the ignored labels."""
+    losses = []
+    for row, k in zip(logits.tolist(), labels.tolist(), strict=True):
+        if k == ignore:
+            continue
+        top = max(row)
+        losses.append(math.log(math.fsum(math.exp(v - top) for v in row)) + top - row[k])
+    return sum(losses) / len(losses) if losses else 0.0
+
+
+@right("5.6")
+def where_and_one_at_least(logits, labels, ignore):
+    """A valid label in place of the ignored one, where() over the losses, max(1, count)."""
+    keep = labels != ignore
+    with np.errstate(invalid="ignore"):
+        log_p = log_softmax(logits)
+    picked = np.take_along_axis(log_p, np.where(keep, labels, 0)[:, None], axis=1)[:, 0]
+    return -np.where(keep, picked, 0).sum() / max(1, keep.sum())
+
+
+@right("5.6")
+def kept_tensors(logits, labels, ignore):
+    """torch: boolean indexing, gather."""
+    keep = labels != ignore
+    if not keep.any():
+        return torch.tensor(0.0, dtype=logits.dtype)
+    log_p = torch.log_softmax(logits[keep], dim=-1)
+    return -log_p.gather(1, labels[keep].unsqueeze(1)).mean()
+
+
+@right("5.6")
+def masked_array(logits, labels, ignore):
+    """NumPy's masked arrays; all masked gives `masked`, which fill turns into 0."""
+    hidden = labels == ignore
+    with np.errstate(invalid="ignore"):
+        log_p = log_softmax(np.asarray(logits, dtype=float))
+    losses = -log_p[np.arange(len(labels)), np.where(hidden, 0, labels)]
+    return float(np.ma.filled(np.ma.array(losses, mask=hidden).mean(), 0.0))
+
+
+@wrong("5.6")
+def mean_of_all_rows(logits, labels, ignore):
+    """The mean over N, with zeros for the ignored."""
+    keep = labels != ignore
+    losses = -log_softmax(logits)[np.arange(len(labels)), labels * keep]
+    return np.where(keep, losses, 0).mean()
+
+
+@wrong("5.6")
+def mean_of_nothing(logits, labels, ignore):
+    """NaN where no row is left."""
+    keep = labels != ignore
+    z = logits[keep] - logits[keep].max(axis=1, keepdims=True, initial=-np.inf)
+    return (np.log(np.exp(z).sum(axis=1)) - z[np.arange(keep.sum()), labels[keep]]).mean()
+
+
+@wrong("5.6")
+def picks_before_it_masks(logits, labels, ignore):
+    """-100 as an index."""
+    losses = -log_softmax(logits)[np.arange(len(labels)), labels]
+    keep = labels != ignore
+    return losses[keep].mean() if keep.any() else 0.0
+
+
+@wrong("5.6")
+def any_negative_label(logits, labels, ignore):
+    """A mask of labels >= 0."""
+    keep = labels > -1
+    return from_log_softmax(logits[keep], labels[keep]) if keep.any() else 0.0
+
+
+@wrong("5.6")
+def pytorchs_default_built_in(logits, labels, ignore):
+    """-100, whatever was asked."""
+    keep = labels != -100
+    return -np.mean(log_softmax(logits[keep])[np.arange(keep.sum()), labels[keep]])
+
+
+@wrong("5.6")
+def zeroes_the_logits(logits, labels, ignore):
+    """An ignored row becomes a uniform guess."""
+    keep = (labels != ignore)[:, None]
+    labels = np.where(labels == ignore, 0, labels)
+    log_p = log_softmax(np.where(keep, logits, 0))
+    return -log_p[np.arange(len(labels)), labels].mean()
+
+
+@wrong("5.6")
+def weights_of_zero(logits, labels, ignore):
+    """Weights 0 and 1: NaN times 0."""
+    weights = (labels != ignore).astype(float)
+    picked = log_softmax(logits)[np.arange(len(labels)), np.where(weights == 1, labels, 0)]
+    return -np.dot(weights, picked) / max(weights.sum(), 1)
+
+
+@wrong("5.6")
+def smallest_weight_in_the_divisor(logits, labels, ignore):
+    """An epsilon against 0/0."""
+    keep = labels != ignore
+    picked = log_softmax(logits)[np.arange(len(labels)), np.where(keep, labels, 0)]
+    return -np.where(keep, picked, 0).sum() / (keep.sum() + 1e-8)
+
+
+@wrong("5.6")
+def total_of_the_kept(logits, labels, ignore):
+    """The sum."""
+    return sum(
+        float(np.logaddexp.reduce(row - row[k]))
+        for row, k in zip(logits, labels, strict=True)
+        if k != ignore
+    )
+
+
+@wrong("5.6")
+def probabilities_of_the_kept(logits, labels, ignore):
+    """The log of a softmax."""
+    keep = labels != ignore
+    if not keep.any():
+        return 0.0
+    p = scipy.special.softmax(logits[keep], axis=-1)
+    return -np.log(p[np.arange(len(p)), labels[keep]]).mean()
+
+
+@wrong("5.6")
+def unshifted_and_kept(logits, labels, ignore):
+    """No shift."""
+    keep = labels != ignore
+    x, y = logits[keep], labels[keep]
+    return (np.log(np.exp(x).sum(axis=-1)) - x[np.arange(len(y)), y]).mean() if len(y) else 0.0
+
+
+@wrong("5.6")
+def library_masked(logits, labels, ignore):
+    """The library call."""
+    if (labels == ignore).all():
+        return 0.0
+    x, y = torch.tensor(logits), torch.tensor(labels).long()
+    return torch_functional.cross_entropy(x, y, ignore_index=ignore).item()
+
+
+@wrong("5.6")
+def everything_counts(logits, labels, ignore):
+    """Does not look at ignore."""
+    return unshifted_loss(logits, labels)

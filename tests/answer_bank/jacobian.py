@@ -151,9 +151,9 @@ def jacobian_of_log_softmax(x: Any) -> Any:
     return np.eye(p.size) - p
 
 
-@wrong("6.1")
-def jacobian_integer_buffer(x: Any) -> Any:
-    """A buffer of x's dtype: integer logits truncate every entry to 0."""
+@right("6.1")
+def jacobian_buffer_like_x(x: Any) -> Any:
+    """A buffer of x's own dtype, filled: the logits are floats."""
     p = _softmax(x)
     j = np.zeros_like(x, shape=(p.size, p.size))
     j[:] = np.diag(p) - np.outer(p, p)
@@ -192,6 +192,13 @@ def jacobian_three_classes(x: Any) -> Any:
     a, b, c = p[0], p[1], p[2]
     rows = [[a - a * a, -a * b, -a * c], [-b * a, b - b * b, -b * c], [-c * a, -c * b, c - c * c]]
     return np.array(rows)
+
+
+@wrong("6.1")
+def jacobian_of_unnormalised_logits(x: Any) -> Any:
+    """Takes the logits for the softmax's output."""
+    column = np.reshape(x, (-1, 1))
+    return np.diagflat(column) - column @ column.T
 
 
 # 6.2 batch_jacobian(x) ----------------------------------------------------------------------
@@ -328,6 +335,13 @@ def batch_jacobian_diagonals_only(x: Any) -> Any:
     return torch.diag_embed(p * (1 - p))
 
 
+@wrong("6.2")
+def batch_jacobian_one_number_a_class(x: Any) -> Any:
+    """p (1 - p) for each entry: no matrix at all."""
+    p = _softmax(x)
+    return p - p**2
+
+
 # 6.3 softmax_vjp(p, g) ----------------------------------------------------------------------
 
 
@@ -452,6 +466,49 @@ def vjp_probabilities_again(p: Any, g: Any) -> Any:
     """Takes p for logits and applies softmax once more."""
     p = _softmax(p)
     return p * (g - (p * g).sum(-1, keepdims=True))
+
+
+@wrong("6.3")
+def vjp_by_a_matrix_for_each_row(p: Any, g: Any) -> Any:
+    """Right for any shape, and builds J: n × n numbers for each row."""
+    p, g = np.asarray(p), np.asarray(g)
+    matrix = p[..., :, None] * (np.eye(p.shape[-1]) - p[..., None, :])
+    return (g[..., None, :] @ matrix)[..., 0, :]
+
+
+@wrong("6.3")
+def vjp_row_by_row_with_a_matrix(p: Any, g: Any) -> Any:
+    """A loop over the rows of a batch: one row alone, or a stack, does not fit."""
+    out = np.empty_like(g)
+    for k, (row, upstream) in enumerate(zip(p, g, strict=True)):
+        column = row.reshape(-1, 1)
+        out[k] = (np.diagflat(column) - column @ column.T) @ upstream
+    return out
+
+
+@wrong("6.3")
+def vjp_second_axis(p: Any, g: Any) -> Any:
+    """axis=1: right for a batch only."""
+    weighted = p * g
+    return weighted - p * weighted.sum(axis=1, keepdims=True)
+
+
+@wrong("6.3")
+def vjp_second_axis_of_a_tensor(p: Any, g: Any) -> Any:
+    """dim=1, on tensors."""
+    return p * (g - torch.sum(p * g, dim=1, keepdim=True))
+
+
+@wrong("6.3")
+def vjp_as_if_after_cross_entropy(p: Any, g: Any) -> Any:
+    """p - g: takes the upstream gradient for the target."""
+    return np.subtract(p, g)
+
+
+@wrong("6.3")
+def vjp_passes_the_gradient_on(p: Any, g: Any) -> Any:
+    """g itself."""
+    return 1.0 * g
 
 
 # 6.4 log_softmax_jacobian(x) ----------------------------------------------------------------
@@ -618,9 +675,9 @@ def log_vjp_autograd(log_p: Any, g: Any) -> Any:
     return torch.autograd.grad(out, t, torch.tensor(np.array(g), dtype=t.dtype))[0]
 
 
-@right("6.5")
+@wrong("6.5")
 def log_vjp_matrix_of_ones(log_p: Any, g: Any) -> Any:
-    """The row sums as a product with a matrix of ones."""
+    """The row sums as a product with a matrix of ones: n × n numbers all the same."""
     g = np.asarray(g)
     n = g.shape[-1]
     return g - np.exp(log_p) * (g @ np.ones((n, n), dtype=g.dtype))
@@ -701,6 +758,33 @@ def log_vjp_divides_softmax_jacobian(log_p: Any, g: Any) -> Any:
     p = np.exp(log_p)
     h = g / p
     return p * (h - (p * h).sum(-1, keepdims=True))
+
+
+@right("6.5")
+def log_vjp_on_tensors(log_p: Any, g: Any) -> Any:
+    """torch's exp and sum: tensors only."""
+    return g - torch.exp(log_p) * torch.sum(g, dim=-1, keepdim=True)
+
+
+@wrong("6.5")
+def log_vjp_adds_p(log_p: Any, g: Any) -> Any:
+    """g + p: the sign, and the sum of g is missing."""
+    return np.exp(log_p) + g
+
+
+@wrong("6.5")
+def log_vjp_second_axis(log_p: Any, g: Any) -> Any:
+    """axis=1: right for a batch only."""
+    total = np.add.reduce(g, axis=1, keepdims=True)
+    return g - total * np.exp(log_p)
+
+
+@wrong("6.5")
+def log_vjp_through_the_jacobian(log_p: Any, g: Any) -> Any:
+    """Builds I - 1 pT for each row."""
+    p = np.exp(log_p)
+    matrix = np.eye(p.shape[-1]) - np.broadcast_to(p[..., None, :], (*p.shape, p.shape[-1]))
+    return np.squeeze(np.asarray(g)[..., None, :] @ matrix, axis=-2)
 
 
 # 6.6 numerical_jacobian(f, x) ---------------------------------------------------------------
@@ -881,3 +965,11 @@ def numerical_float32(f: Any, x: Any) -> Any:
     h = np.float32(5e-3)
     eye = np.eye(x.size, dtype=np.float32)
     return np.stack([(f(x + h * e) - f(x - h * e)) / (2 * h) for e in eye], axis=1)
+
+
+@wrong("6.6")
+def numerical_library_jacobian(f: Any, x: Any) -> Any:
+    """SciPy's own numerical Jacobian."""
+    import scipy.differentiate
+
+    return scipy.differentiate.jacobian(lambda v: np.apply_along_axis(f, 0, v), 1.0 * x).df
