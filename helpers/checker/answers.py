@@ -85,14 +85,16 @@ def _is_placeholder(statement: ast.stmt) -> bool:
 def library_call(answer: Any, names: tuple[str, ...], package: str) -> str | None:
     """Return the name of a library's function that does the exercise for the answer, or None.
 
-    A learner's own function of the same name is none; its body is read instead. The course's own
+    A name with a dot, "logaddexp.reduce", is an attribute taken straight from that function. A
+    learner's own function of the same name is none; its body is read instead. The course's own
     modules are a library like any other, but for its declarations in `package`.
     """
     wanted = _Wanted(frozenset(map(_plain, names)), package)
     while isinstance(answer, functools.partial):
         answer = answer.func
-    if wanted.has(answer):
-        return str(answer.__name__)
+    found = wanted.found_in(answer)
+    if found is not None:
+        return found
     function = underlying(answer)
     return None if function is None or not names else _search(function, wanted, set())
 
@@ -104,15 +106,21 @@ class _Wanted:
     names: frozenset[str]
     package: str
 
-    def has(self, value: Any) -> bool:
-        """Whether a value is one of them."""
-        name = getattr(value, "__name__", None)
-        named = isinstance(name, str) and _plain(name) in self.names
-        return callable(value) and named and self.foreign(value)
+    def found_in(self, value: Any) -> str | None:
+        """Return the name by which a value is one of them, or None."""
+        if not (callable(value) and self.foreign(value)):
+            return None
+        name, owner = getattr(value, "__name__", None), getattr(value, "__self__", None)
+        dotted = f"{getattr(owner, '__name__', '')}.{name}"
+        for known in (name, dotted):
+            if isinstance(known, str) and _plain(known) in self.names:
+                return known
+        return None
 
     def foreign(self, value: Any) -> bool:
         """Whether a value comes from a library."""
-        own = "" if isinstance(value, FunctionType) else "torch"  # its built-ins name no module
+        # the built-ins of PyTorch and NumPy name no module
+        own = "" if isinstance(value, FunctionType) else "torch"
         module = str(getattr(value, "__module__", None) or own)
         libraries = {*_LIBRARIES, _top(self.package)}
         return _top(module) in libraries and not module.startswith(self.package)
@@ -124,30 +132,48 @@ def _search(function: FunctionType, wanted: _Wanted, seen: set[CodeType]) -> str
         if code in seen:
             continue
         seen.add(code)
+        imported: dict[str, str] = {}  # within the function, by the name it has there
+        before = ""
         for instruction in dis.get_instructions(code):
-            found = _named(instruction, scope, wanted, seen)
+            found = _named(instruction, before, scope, wanted, seen)
             if found is not None:
                 return found
+            name = str(instruction.argval)
+            if instruction.opname.startswith("STORE_") and before.startswith("import "):
+                imported[name] = before.removeprefix("import ")
+            if instruction.opname.startswith("IMPORT_FROM"):
+                before = f"import {name}"
+            elif instruction.opname.startswith("LOAD_"):
+                before = imported.get(name) or str(getattr(scope.get(name), "__name__", name))
+            else:
+                before = ""
     return None
 
 
 def _named(
-    instruction: dis.Instruction, scope: dict[str, Any], wanted: _Wanted, seen: set[CodeType]
+    instruction: dis.Instruction,
+    before: str,
+    scope: dict[str, Any],
+    wanted: _Wanted,
+    seen: set[CodeType],
 ) -> str | None:
-    """Return the library function that an instruction refers to, by attribute or by name."""
+    """Return the library function that an instruction refers to, by attribute or by name.
+
+    `before` is what the instruction before it loaded, of which this one may take an attribute.
+    """
     name = instruction.argval
     if not isinstance(name, str):
         return None
     if instruction.opname.startswith(("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")):
-        return name if _plain(name) in wanted.names else None
+        names = (name, f"{before}.{name}")
+        return next((known for known in names if _plain(known) in wanted.names), None)
     if instruction.opname not in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
         return None
     value = scope.get(name)
-    if wanted.has(value):
-        return str(getattr(value, "__name__", name))
-    if isinstance(value, FunctionType) and not wanted.foreign(value):
+    found = wanted.found_in(value)
+    if found is None and isinstance(value, FunctionType) and not wanted.foreign(value):
         return _search(value, wanted, seen)
-    return None
+    return found
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

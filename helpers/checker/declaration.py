@@ -180,7 +180,8 @@ def exercise(
     canonical : callable, optional
         ``canonical(result, *arguments)``: what is compared in place of the result.
     library : tuple of str, optional
-        Names whose use is the mistake "library call".
+        Names of the functions that are this exercise, whose use is the mistake "library call";
+        "logaddexp.reduce" is that attribute taken from that function.
     value : bool, optional
         The answer is a value; the reference takes no argument and returns it.
     quiet : bool, optional

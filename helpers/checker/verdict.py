@@ -22,6 +22,10 @@ SCORES = {"right": 1.0, "unstable": 0.5}
 """The share of the points for a status; what is not listed gets none."""
 
 
+LIBRARY_CALL = "library call"
+"""The mistake of a right answer that leaves the exercise itself to a library."""
+
+
 SIGNS = {
     "right": ("✓", "#2e9d57"),
     "unstable": ("≈", "#c98a00"),
@@ -86,11 +90,14 @@ class Verdict(Shown):
         """Return what is shown."""
         sign, _ = SIGNS.get(self.status, ("", ""))
         about = f"exercise {self.exercise}"
-        if self.mistake:
+        library = self.mistake == LIBRARY_CALL  # its headline is the verdict's word
+        if self.mistake and not library:
             about += f" · {self.mistake.replace('_', ' ')}"
-        blocks: list[Block] = [Title(f"{sign} {self.status.capitalize()}".strip(), about)]
+        word = self.headline if library else self.status.capitalize()
+        blocks: list[Block] = [Title(f"{sign} {word}".strip(), about)]
         headline = (self.headline or self.message).removeprefix(f"{self.status.capitalize()}: ")
-        blocks.append(Paragraph(capitalised(headline)))
+        if not library:
+            blocks.append(Paragraph(capitalised(headline)))
         if self.explanation:
             blocks.append(Paragraph(self.explanation))
         side_by_side = tuple(row for row in self.rows if row[0] in ("yours", "expected"))

@@ -8,18 +8,18 @@ import numpy as np
 
 from helpers.checker import answers
 from helpers.checker.calling import Unusable, refused_to_write
-from helpers.checker.cases import Diagnosis, smallest
+from helpers.checker.cases import Diagnosis, sentence, smallest
 from helpers.checker.comparing import Failure, Findings, error_names
 from helpers.checker.declaration import Exercise, Probe
 from helpers.checker.guard import TimeLimit
-from helpers.checker.verdict import SCORES, Verdict
+from helpers.checker.verdict import LIBRARY_CALL, SCORES, Verdict
 
 MOST_CHARACTERS = 400
 
 
 def verdict(exercise: Exercise, status: str, headline: str, **details: Any) -> Verdict:
     """Return a verdict whose message is its headline, explanation and look."""
-    parts = (headline, details.get("explanation", ""), details.get("look", ""))
+    parts = (sentence(headline), details.get("explanation", ""), details.get("look", ""))
     message = " ".join(part for part in parts if part)
     return Verdict(
         status, exercise.id, message, score=SCORES.get(status, 0.0), headline=headline, **details
@@ -93,10 +93,10 @@ def library(exercise: Exercise, name: str) -> Verdict:
     return verdict(
         exercise,
         "wrong",
-        f"Right, but `{name}` is the library's: write it yourself.",
-        explanation="Here it is the writing that teaches; afterwards use the library's gladly.",
+        "Library call",
+        explanation="The values are right; this exercise asks you to write the function itself.",
         look=f"Which lines would `{name}` have to contain? hint({exercise.id!r}) helps.",
-        mistake="library call",
+        mistake=LIBRARY_CALL,
     )
 
 
