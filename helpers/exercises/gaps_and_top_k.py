@@ -21,7 +21,12 @@ STACK = np.array(
 TIED = np.array([[1.0, 2.0, 1.0, 1.0, 0.0], [0.5, 0.5, 0.5, 0.5, 0.5]])
 ROWS_2000_APART = np.array([[1000.0, 999.0, 998.0], [-1001.0, -1000.0, -1003.0]])
 NUCLEUS = np.array([0.05, 0.5, 0.15, 0.3])
-FILLS = (-1e3, -1e4, -1e5, -1e9)
+MANY_TIES = np.tile([1.0, 0.0, 2.0], 12)  # more than 16: an unstable sort shows on every processor
+FILLS = (-1e3, -1e4, -1e5, -1e9, -1e10)
+
+
+class _Refused(IndexError, RuntimeError, ValueError, TypeError):
+    """What NumPy, PyTorch and Python raise for the same thing, each by a class of its own."""
 
 
 def _read_only(values):
@@ -209,25 +214,27 @@ def _exact_topk(x, k):
         ),
         ordinary(np.array([[-2.0, -1.0, -4.0, -3.0]]), 2, note="a batch of one, all negative"),
         ordinary(np.array([3.5]), 1, note="one class"),
-        ordinary(np.array([[3, 1, 0], [0, 2, 5]]), 2, note="integers"),
+        ordinary(MANY_TIES, 7, note="twelve ties among 36 logits, seven stay"),
         ordinary(_read_only([[2.0, 1.0, 0.0], [0.5, 0.25, 4.0]]), 2, note="a read-only batch"),
         ordinary(np.array([1.0, -np.inf, 0.0, 2.0]), 2, note="one masked class, logit -inf"),
         ordinary(BATCH.astype(np.float32), 2, note="float32"),
         ordinary(BATCH.astype(np.float16), 2, note="float16"),
         extreme(np.array([0.0, 1000.0, 999.0]), 2, note="exp(1000) overflows"),
         extreme(ROWS_2000_APART, 2, note="two rows 2000 apart"),
-        extreme(np.array([-2e10, -2e10, -3e10]), 1, note="logits below any finite fill"),
+        extreme(np.array([-2e10, -3e10, -4e10]), 1, note="logits near -2e10"),
     ],
     truth=_exact_topk,
     relative=lambda x, k: spread(x),
+    library=("topk_softmax",),
     remark="Ties are a convention: torch.topk makes no promise which of them it keeps.",
 )
 def topk_softmax(x, k):
     """Return the softmax over the k largest logits of the last axis, exactly 0 elsewhere.
 
-    x : float array, shape (..., n); k : an integer, at least 1.
+    x : float array, shape (..., n), left unchanged; k : an integer, at least 1.
     Of tied logits the ones with the lowest index stay; k > n keeps all.
-    Returns an array of the same shape, whose rows sum to 1.
+    Returns an array of the same shape, whose rows sum to 1; stable for finite logits of any size.
+    Write it yourself: no ready-made topk_softmax.
     """
     x = np.asarray(x)
     order = np.argsort(-x, axis=-1, kind="stable")  # stable: ties in the order of their index
@@ -255,16 +262,93 @@ def _logits_of_top_k(x, k):
     return np.where(_ranks(x) < k, np.asarray(x, dtype=float), -np.inf)
 
 
+def _kth_largest(x, k, *, clamped, index=None):
+    """Return the k largest of each row and the threshold that code makes of them."""
+    if k > x.shape[-1] and not clamped:
+        raise _Refused("k is larger than n")
+    largest = -np.sort(-x, axis=-1)[..., :k]
+    try:
+        return largest[..., -1:] if index is None else largest[index]
+    except IndexError:
+        raise _Refused("too many indices") from None
+
+
+TWO_DIMENSIONAL = {"column": np.s_[:, -1, None], "list": np.s_[:, [-1]]}
+
+
 @topk_softmax.mistake(
     "All ties of the k-th largest are kept: a threshold cannot count. Use the rank of each entry, "
     "ties to the lowest index.",
     clamped=(True, False),
+    fill=(-np.inf, *FILLS),
+    rows=("any", "column", "list"),
 )
-def keeps_all_ties(x, k, *, clamped):
+def keeps_all_ties(x, k, *, clamped, fill, rows):
     x = np.asarray(x, dtype=float)
-    place = min(k, x.shape[-1]) if clamped else k  # unclamped, k > n is an IndexError
-    threshold = np.sort(x, axis=-1)[..., -place, None]
-    return _softmax(np.where(x >= threshold, x, -np.inf))
+    threshold = _kth_largest(x, k, clamped=clamped, index=TWO_DIMENSIONAL.get(rows))
+    return _softmax(np.where(x >= threshold, x, fill))
+
+
+@topk_softmax.mistake(
+    "The k-th largest of each row has lost its axis: [:, -1] has shape (N,), which does not stand "
+    "beside its row (or, on a square batch, beside the wrong one). Keep the axis: [..., -1:].",
+    clamped=(True, False),
+    fill=(-np.inf, *FILLS),
+)
+def threshold_without_its_axis(x, k, *, clamped, fill):
+    x = np.asarray(x, dtype=float)
+    threshold = _kth_largest(x, k, clamped=clamped, index=np.s_[:, -1])
+    try:
+        return _softmax(np.where(x >= threshold, x, fill))
+    except ValueError:
+        raise _Refused("shapes do not broadcast") from None
+
+
+@topk_softmax.mistake(
+    "Which of the tied logits stay was left to chance: np.argsort without kind='stable', "
+    "np.argpartition and torch.topk promise no order among ties. Sort -x with kind='stable'.",
+    by=("argsort", "argsort upwards", "argpartition", "argpartition upwards", "topk"),
+    clamped=(True, False),
+)
+def ties_left_to_chance(x, k, *, by, clamped):
+    x = np.asarray(x, dtype=float)
+    n = x.shape[-1]
+    if k > n and not clamped and "argsort" not in by:
+        raise _Refused("k is larger than n")
+    k = min(k, n)
+    if by == "topk":
+        import torch
+
+        chosen = torch.topk(torch.tensor(x), k).indices.numpy()
+    elif by == "argpartition":
+        chosen = np.argpartition(-x, k - 1, axis=-1)[..., :k]
+    elif by == "argpartition upwards":
+        chosen = np.argpartition(x, -k, axis=-1)[..., -k:]
+    else:
+        up = by.endswith("upwards")
+        chosen = np.argsort(x, axis=-1)[..., -k:] if up else np.argsort(-x, axis=-1)[..., :k]
+    kept = np.full_like(x, -np.inf)
+    np.put_along_axis(kept, chosen, np.take_along_axis(x, chosen, axis=-1), axis=-1)
+    return _softmax(kept)
+
+
+@topk_softmax.mistake(
+    "argsort gives the order, the index of the largest first, not each entry's rank. The argsort "
+    "of the order is the rank."
+)
+def order_taken_for_rank(x, k):
+    x = np.asarray(x, dtype=float)
+    order = np.argsort(-x, axis=-1, kind="stable")
+    return _softmax(np.where(order < k, x, -np.inf))
+
+
+@topk_softmax.mistake(
+    "There is a softmax too much: of the kept probabilities another one was taken. Divide them by "
+    "their sum."
+)
+def softmax_twice(x, k):
+    p = _softmax(x)
+    return _softmax(np.where(_ranks(x) < k, p, -np.inf))
 
 
 @topk_softmax.mistake(
@@ -364,6 +448,19 @@ def finite_fill(x, k, *, fill):
     return _softmax(np.where(_ranks(x) < k, np.asarray(x, dtype=float), fill))
 
 
+@topk_softmax.mistake(
+    "The right numbers, and the caller's logits are gone: x[...] = -np.inf works in place. Use "
+    "np.where, or a copy.",
+    ties=("lowest", "all"),
+)
+def masks_in_place(x, k, *, ties):
+    if ties == "lowest":
+        x[_ranks(x) >= k] = -np.inf
+    else:
+        x[x < _kth_largest(x, k, clamped=True)] = -np.inf
+    return _softmax(x)
+
+
 # --- 9.3 -------------------------------------------------------------------------------------
 
 
@@ -394,7 +491,7 @@ def _exact_topk_loss(x, label, k):
         ordinary(np.array([2.0, 2.0, 0.0, -1.0]), 2, 2, note="a tie above the label"),
         ordinary(np.array([2.0, 2.0, 2.0, 0.5]), 3, 2, note="a tie: two of three, and the label"),
         ordinary(np.array([-4.0, -2.0, -3.0, -7.0]), 0, 2, note="all negative"),
-        ordinary(np.array([3, 0, 1, 5]), 1, 2, note="integers"),
+        ordinary(np.array([3.0, 0.0, 1.0, 5.0]), 1, 2, note="the label is the smallest"),
         ordinary(_read_only([0.5, 0.25, 4.0]), 1, 1, note="a read-only row"),
         ordinary(np.array([1.0, -np.inf, 0.0, 2.0]), 2, 2, note="one masked class, logit -inf"),
         ordinary(np.array([3.5]), 0, 1, note="one class: loss 0"),
@@ -405,15 +502,15 @@ def _exact_topk_loss(x, label, k):
     ],
     truth=_exact_topk_loss,
     scale=lambda x, label, k, expected: 1 + np.max(np.abs(x[np.isfinite(x)])),
-    library=("cross_entropy",),
-    remark="As logits move, the set changes: the loss jumps where an entry enters or leaves it.",
+    remark="The set changes as logits move. The loss jumps where the label itself crosses rank k; "
+    "where two others change places only its gradient does.",
 )
 def topk_cross_entropy(x, label, k):
     """Return -log p_label, normalised over the k largest logits together with the label.
 
     x : float array, shape (n,); label : an integer from 0 to n - 1; k : an integer, at least 1.
     The sum runs over k terms, or k + 1 when the label is not among the k largest; k > n keeps all.
-    Returns a float.
+    Returns a float; stable for finite logits of any size. x is left unchanged.
     """
     x = np.asarray(x)
     keep = np.zeros(x.size, dtype=bool)
@@ -456,6 +553,20 @@ def infinite_outside(x, label, k):
     if int(label) not in np.argsort(-np.asarray(x), kind="stable")[:k]:
         return np.inf
     return _lse(np.asarray(x)[_chosen(x, label, k)]) - x[label]
+
+
+@topk_cross_entropy.mistake(
+    "A label outside the top k has probability 0 there, and a small number in the log only hides "
+    "it: every such row has the same loss, and no step lifts the label. Put the label into the set "
+    "before you normalise.",
+    epsilon=(1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-20),
+    how=("added", "clipped"),
+)
+def epsilon_outside(x, label, k, *, epsilon, how):
+    p = 0.0
+    if int(label) in np.argsort(-np.asarray(x), kind="stable")[:k]:
+        p = np.exp(x[label] - _lse(np.asarray(x)[_chosen(x, label, k)]))
+    return -np.log(p + epsilon if how == "added" else max(p, epsilon))
 
 
 @topk_cross_entropy.mistake(
@@ -556,8 +667,8 @@ def unshifted(x, label, k, *, quotient):
 
 
 @topk_cross_entropy.mistake(
-    "A probability first, then its log: 745 below the maximum the probability is 0 and the loss "
-    "inf. Stay in the log: LSE of the set minus the label's logit."
+    "The label's exp was taken, and then its log: 745 below the maximum exp is 0 and the loss inf. "
+    "The log of an exp is the logit itself: LSE of the set minus the label's logit."
 )
 def log_of_probability(x, label, k):
     chosen = _chosen(x, label, k)
@@ -610,14 +721,16 @@ def _exact_top_p(p, mass):
         ordinary(NUCLEUS.astype(np.float16), 0.6, note="float16"),
     ],
     truth=_exact_top_p,
+    library=("top_p",),
     remark="This is nucleus sampling: the set grows where the distribution is flat.",
 )
 def top_p(p, mass):
     """Return p cut to the smallest set of largest probabilities that reaches mass, renormalised.
 
-    p : probabilities, shape (n,); mass : a float, 0 < mass <= 1.
-    A mass at or above the rounded total keeps all. Of tied probabilities the lowest index comes
-    first. Returns an array of shape (n,) that sums to 1, exactly 0 outside the set.
+    p : float array of probabilities, shape (n,), left unchanged; mass : a float, 0 < mass <= 1.
+    Of tied probabilities the lowest index comes first; all stay if rounding leaves the total below
+    the mass. Returns an array of shape (n,) that sums to 1, exactly 0 outside the set.
+    Write it yourself: no ready-made top_p.
     """
     p = np.asarray(p)
     order = np.argsort(-p, kind="stable")
@@ -625,8 +738,6 @@ def top_p(p, mass):
     stays = np.append(True, total[:-1] < mass)  # the sum before this entry is still too small
     kept = np.zeros_like(p)
     kept[order[stays]] = p[order[stays]]
-    if mass >= total[-1]:
-        kept = p
     return kept / np.sum(kept)
 
 
@@ -659,9 +770,11 @@ def _normalised(kept):
         return kept / np.sum(kept)
 
 
-def _descending(p):
+def _descending(p, *, reversed_ties=False):
     p = np.asarray(p, dtype=float)
     order = np.argsort(-p, kind="stable")
+    if reversed_ties:
+        order = np.argsort(p, kind="stable")[::-1]
     before = np.append(0.0, np.cumsum(p[order])[:-1])
     return p, order, before
 
@@ -671,9 +784,10 @@ def _descending(p):
     "stay at all. Keep an entry if the sum *before* it is below the mass.",
     strict=(True, False),
     at_least_one=(True, False),
+    reversed_ties=(False, True),
 )
-def drops_the_crossing(p, mass, *, strict, at_least_one):
-    p, order, _ = _descending(p)
+def drops_the_crossing(p, mass, *, strict, at_least_one, reversed_ties):
+    p, order, _ = _descending(p, reversed_ties=reversed_ties)
     total = np.cumsum(p[order])
     stays = total < mass if strict else total <= mass
     stays[0] |= at_least_one
@@ -698,6 +812,35 @@ def mask_in_sorted_order(p, mass):
     return _normalised(np.where(before < mass, p, 0))
 
 
+@top_p.mistake(
+    "You sorted, but added up in the order given: the running sum has to be that of the sorted "
+    "probabilities, np.cumsum(p[order])."
+)
+def cumsum_in_the_order_given(p, mass):
+    p, order, _ = _descending(p)
+    return _normalised(_cut(p, order, np.append(0.0, np.cumsum(p)[:-1]) < mass))
+
+
+@top_p.mistake(
+    "A softmax was taken of the probabilities, and its sums were compared with the mass: these are "
+    "probabilities already. Add them up as they are.",
+    strict=(True, False),
+)
+def softmax_before_the_sum(p, mass, *, strict):
+    p, order, _ = _descending(p)
+    before = np.append(0.0, np.cumsum(_softmax(p[order]))[:-1])
+    return _normalised(_cut(p, order, before < mass if strict else before <= mass))
+
+
+@top_p.mistake(
+    "The tail was kept and the nucleus thrown away: the test is inverted.", strict=(True, False)
+)
+def keeps_the_tail(p, mass, *, strict):
+    p, order, _ = _descending(p)
+    total = np.cumsum(p[order])
+    return _normalised(_cut(p, order, total > mass if strict else total >= mass))
+
+
 @top_p.mistake("What stays was not normalised again: divide by its sum.")
 def not_normalised(p, mass):
     p, order, before = _descending(p)
@@ -706,20 +849,39 @@ def not_normalised(p, mass):
 
 @top_p.mistake(
     "One too many stays: the set is complete with the entry that reaches the mass, and the next "
-    "one is not needed."
+    "one is not needed.",
+    reversed_ties=(False, True),
 )
-def one_beyond(p, mass):
-    p, order, before = _descending(p)
+def one_beyond(p, mass, *, reversed_ties):
+    p, order, before = _descending(p, reversed_ties=reversed_ties)
     return _normalised(_cut(p, order, np.append(True, before[:-1] < mass)))
 
 
 @top_p.mistake(
-    "A threshold on the value keeps every tie of the last entry: more than the smallest set. Keep "
-    "by rank, ties to the lowest index."
+    "Where the largest alone reaches the mass, two stay: a searchsorted of 0 means that one is "
+    "enough. Keep searchsorted + 1.",
+    reversed_ties=(False, True),
 )
-def keeps_ties(p, mass):
+def two_at_least(p, mass, *, reversed_ties):
+    p, order, before = _descending(p, reversed_ties=reversed_ties)
+    stays = before < mass
+    stays[:2] = True
+    return _normalised(_cut(p, order, stays))
+
+
+@top_p.mistake(
+    "A threshold on the value keeps every tie of the last entry: more than the smallest set. Keep "
+    "by rank, ties to the lowest index.",
+    strict=(True, False),
+    unreached=("all", "one"),
+)
+def keeps_ties(p, mass, *, strict, unreached):
     p, order, before = _descending(p)
-    return _normalised(np.where(p >= np.min(p[order[before < mass]]), p, 0))
+    stays = before < mass if strict else before <= mass
+    if unreached == "one" and np.all(stays):  # argmax of nothing True is 0
+        total = np.cumsum(p[order])
+        stays = np.arange(p.size) <= np.argmax(total >= mass if strict else total > mass)
+    return _normalised(np.where(p >= np.min(p[order[stays]]), p, 0))
 
 
 @top_p.mistake(
@@ -733,23 +895,38 @@ def ties_to_the_highest(p, mass):
     return _normalised(_cut(p, order, before < mass))
 
 
+def _until(p, order, reached, unreached):
+    """Keep up to the first entry where `reached`; `unreached` is what code does without any."""
+    if not reached.any():
+        if unreached == "raises":
+            raise _Refused("no sum reaches the mass")
+        size = p.size if unreached == "all" else 1
+    else:
+        size = int(np.argmax(reached)) + 1
+    return _normalised(_cut(p, order, np.arange(p.size) < size))
+
+
 @top_p.mistake(
     "One too many stays where the mass is met exactly: the set has to *reach* the mass, not "
-    "exceed it. Compare the sum before an entry with <, not <=."
+    "exceed it. Compare the sum before an entry with <, not <=.",
+    unreached=("all", "one", "raises"),
+    reversed_ties=(False, True),
 )
-def must_exceed(p, mass):
-    p, order, before = _descending(p)
-    return _normalised(_cut(p, order, before <= mass))
+def must_exceed(p, mass, *, unreached, reversed_ties):
+    p, order, _ = _descending(p, reversed_ties=reversed_ties)
+    return _until(p, order, np.cumsum(p[order]) > mass, unreached)
 
 
 @top_p.mistake(
-    "argmax of nothing True is 0: where rounding leaves the total below the mass, as for ten "
-    "times 0.1 and mass 1, a single entry stays. Test the sum before each entry instead."
+    "Where rounding leaves the total below the mass, as for ten times 0.1 and mass 1, no sum "
+    "reaches it: argmax of nothing True is 0, and where(...)[0][0] does not exist. Test the sum "
+    "before each entry instead.",
+    unreached=("one", "raises"),
+    reversed_ties=(False, True),
 )
-def argmax_of_nothing(p, mass):
-    p, order, _ = _descending(p)
-    size = np.argmax(np.cumsum(p[order]) >= mass) + 1
-    return _normalised(_cut(p, order, np.arange(p.size) < size))
+def argmax_of_nothing(p, mass, *, unreached, reversed_ties):
+    p, order, _ = _descending(p, reversed_ties=reversed_ties)
+    return _until(p, order, np.cumsum(p[order]) >= mass, unreached)
 
 
 @top_p.mistake("The smallest probabilities were collected: sort downwards.")
@@ -772,11 +949,12 @@ def min_p(p, mass, *, inverted):
 
 @top_p.mistake(
     "The answer came back in descending order: each probability belongs to its class. Write back "
-    "through the order."
+    "through the order.",
+    strict=(True, False),
 )
-def sorted_output(p, mass):
+def sorted_output(p, mass, *, strict):
     p, order, before = _descending(p)
-    return _normalised(np.where(before < mass, p[order], 0))
+    return _normalised(np.where(before < mass if strict else before <= mass, p[order], 0))
 
 
 @top_p.mistake(
@@ -822,24 +1000,29 @@ def _exact_sparsemax(x):
         ordinary(np.array([0.2, 0.3, 0.5]), note="a distribution stays as it is"),
         ordinary(np.array([-3.0, 0.1, 0.2, 0.15, -2.0, 0.05]), note="four of six stay"),
         ordinary(np.array([3.5]), note="one class"),
-        ordinary(np.array([2, 2, 0, 1, -3]), note="integers"),
+        ordinary(np.array([2.0, 2.0, 0.0, 1.0, -3.0]), note="a tie at the top, unsorted"),
         ordinary(_read_only([0.4, 0.9, 0.1]), note="a read-only row"),
         ordinary(np.array([0.1, 1.1, 0.2, 0.8], dtype=np.float32), note="float32"),
         ordinary(np.array([1000.0, 999.5, 998.0]), note="logits near 1000"),
         ordinary(np.array([-1000.0, -1000.25, -1003.0]), note="logits near -1000"),
+        extreme(1e12 + np.array([0.3, 1.1, 0.2, 0.9]), note="logits near 1e12"),
+        extreme(np.array([1e16, 0.0]), note="the 1 is lost beside 1e16"),
     ],
     truth=_exact_sparsemax,
-    scale=lambda x, expected: 1 + np.max(np.abs(np.asarray(x, dtype=float))),
+    # A sum of unshifted logits is let pass while it costs a few digits, and no further.
+    scale=lambda x, expected: 1 + min(np.max(np.abs(np.asarray(x, dtype=float))), 1e4),
+    library=("sparsemax",),
     remark="Nothing here can overflow: a projection needs no exp.",
 )
 def sparsemax(x):
     """Return the point of the probability simplex that is nearest to x (Euclidean distance).
 
     It is max(x_i - t, 0) for each i, with the one number t that makes the entries sum to 1.
-    x : float array, shape (n,). Returns a float array of shape (n,).
+    x : float array, shape (n,), left unchanged. Returns a float array of shape (n,).
+    Stable for finite logits of any size. Write it yourself: no ready-made sparsemax.
     """
     x = np.asarray(x)
-    x = x - np.max(x)
+    x = x - np.max(x)  # t moves along, and 1 is not lost beside a large x
     z = np.sort(x)[::-1]
     k = np.arange(1, x.size + 1)
     size = np.sum(1 + k * z > np.cumsum(z))  # how many entries stay above 0
@@ -855,13 +1038,21 @@ sparsemax.hints(
     "z_k > (z_1 + … + z_k - 1)/k is 1 + k z_k > z_1 + … + z_k. The number of k that satisfy it is "
     "the size of the support.",
     "Or: the t of every k at once, (np.cumsum(z) - 1)/k. The right one is the largest.",
+    "Beside a logit of 1e16 a 1 is lost. Subtracting the same number from all logits changes "
+    "nothing: take the maximum.",
 )
 sparsemax.reasoning(
     "The nearest point subtracts the same t from every entry that stays positive and sets the "
     "others to 0. The condition 1 + k z_k > z_1 + … + z_k holds for k = 1, and once it fails it "
-    "fails for every larger k, so counting it finds the support. Unlike softmax, whose entries "
-    "are all positive, sparsemax gives exact zeros."
+    "fails for every larger k, so counting it finds the support. A shift of all logits shifts t "
+    "with them, so the maximum may be taken off first: the 1 then keeps its digits. Unlike "
+    "softmax, whose entries are all positive, sparsemax gives exact zeros."
 )
+
+
+def _shifted(x, shift):
+    x = np.asarray(x, dtype=float)
+    return x - np.max(x) if shift else x
 
 
 def _threshold(ordered, size):
@@ -874,9 +1065,27 @@ def _support(ordered):
 
 
 def _projected(x, size):
-    x = np.asarray(x, dtype=float)
     z = np.sort(x)[::-1]
     return np.maximum(x - _threshold(z, min(max(size, 1), z.size)), 0)
+
+
+@sparsemax.mistake(
+    "Right for ordinary logits; beside one of 1e16 the 1 in the condition and in t is lost, and "
+    "already at 1e12 most digits are. Subtract the maximum from x first: it changes nothing else.",
+    nothing=("zeros", "raises"),
+    sums=("running", "anew"),
+)
+def unshifted(x, *, nothing, sums):
+    x = np.asarray(x, dtype=float)
+    z = np.sort(x)[::-1]
+    k = np.arange(1, z.size + 1)
+    size = int(np.sum(1 + k * z > np.cumsum(z)))
+    if size == 0:  # the first entry itself fails the condition
+        if nothing == "raises":
+            raise _Refused("no entry stays")
+        return np.zeros_like(x)
+    total = np.cumsum(z)[size - 1] if sums == "running" else np.sum(z[:size])
+    return np.maximum(x - (total - 1) / size, 0)
 
 
 @sparsemax.mistake(
@@ -894,13 +1103,23 @@ def clips_and_renormalises(x, *, above, guarded):
 
 
 @sparsemax.mistake(
+    "Negative logits were set to 0 before the projection: the nearest point depends on differences "
+    "only, and what lies below 0 need not be far below the others. Project x as it is."
+)
+def clipped_before(x):
+    z = np.maximum(np.asarray(x, dtype=float), 0)
+    return _projected(z, _support(np.sort(z)[::-1]))
+
+
+@sparsemax.mistake(
     "The support is one entry too small or too large: count k from 1, and divide by the same k "
     "whose entries you added.",
     change=(-1, 1),
     of=("support", "divisor"),
+    shift=(False, True),
 )
-def support_off_by_one(x, *, change, of):
-    x = np.asarray(x, dtype=float)
+def support_off_by_one(x, *, change, of, shift):
+    x = _shifted(x, shift)
     z = np.sort(x)[::-1]
     size = _support(z)
     if of == "support":
@@ -909,54 +1128,96 @@ def support_off_by_one(x, *, change, of):
 
 
 @sparsemax.mistake(
-    "k was counted from 0 in the condition 1 + k z_k > z_1 + … + z_k: the first entry has k = 1."
+    "k was counted from 0 in the condition 1 + k z_k > z_1 + … + z_k: the first entry has k = 1.",
+    shift=(False, True),
 )
-def k_from_zero(x):
-    z = np.sort(np.asarray(x, dtype=float))[::-1]
+def k_from_zero(x, *, shift):
+    x = _shifted(x, shift)
+    z = np.sort(x)[::-1]
     return _projected(x, int(np.sum(1 + np.arange(z.size) * z > np.cumsum(z))))
 
 
 @sparsemax.mistake(
-    "The condition was tried in the order given: the k largest are the ones that stay, so sort "
-    "downwards first."
+    "The 1 is missing in the condition 1 + k z_k > z_1 + … + z_k: without it at most the ties of "
+    "the largest pass.",
+    loose=(False, True),
+    shift=(False, True),
 )
-def not_sorted(x):
-    x = np.asarray(x, dtype=float)
+def one_dropped_from_the_condition(x, *, loose, shift):
+    x = _shifted(x, shift)
+    z = np.sort(x)[::-1]
+    left, right = np.arange(1, z.size + 1) * z, np.cumsum(z)
+    return _projected(x, int(np.sum(left >= right if loose else left > right)))
+
+
+@sparsemax.mistake(
+    "The condition was tried in the order given: the k largest are the ones that stay, so sort "
+    "downwards first.",
+    shift=(False, True),
+)
+def not_sorted(x, *, shift):
+    x = _shifted(x, shift)
     return np.maximum(x - _threshold(x, _support(x)), 0)
 
 
 @sparsemax.mistake(
-    "t was made for all n entries, and clipping then changes the sum. Use only the entries that "
-    "stay above t. (Sorted upwards, the condition holds for every k and does the same.)"
+    "The size of the support is right, but the first k entries were added up, not the k largest: "
+    "take t from the sorted entries.",
+    shift=(False, True),
 )
-def full_support(x):
-    x = np.asarray(x, dtype=float)
+def first_entries_for_the_largest(x, *, shift):
+    x = _shifted(x, shift)
+    return np.maximum(x - _threshold(x, _support(np.sort(x)[::-1])), 0)
+
+
+@sparsemax.mistake(
+    "t was made for all n entries, and clipping then changes the sum. Use only the entries that "
+    "stay above t. (Sorted upwards, the condition holds for every k and does the same.)",
+    shift=(False, True),
+)
+def full_support(x, *, shift):
+    x = _shifted(x, shift)
     return np.maximum(x - _threshold(x, x.size), 0)
 
 
 @sparsemax.mistake(
     "The entries sum to 1, but some are negative: that is the nearest point of the plane, not of "
-    "the simplex. Negative entries leave the support, and t changes."
+    "the simplex. Negative entries leave the support, and t changes.",
+    shift=(False, True),
 )
-def not_clipped(x):
-    x = np.asarray(x, dtype=float)
+def not_clipped(x, *, shift):
+    x = _shifted(x, shift)
     return x - _threshold(x, x.size)
 
 
 @sparsemax.mistake(
-    "t was made for all n entries, and after clipping you divided by the sum: a distribution, but "
-    "not the nearest one. Find the support, then t."
+    "t is right, but x - t was not clipped: entries below t come out negative. Set them to 0.",
+    shift=(False, True),
 )
-def full_support_renormalised(x):
-    clipped = full_support(x)
-    return clipped / np.sum(clipped)
+def clip_forgotten(x, *, shift):
+    x = _shifted(x, shift)
+    z = np.sort(x)[::-1]
+    return x - _threshold(z, _support(z))
 
 
 @sparsemax.mistake(
-    "The - 1 is missing in t = (z_1 + … + z_k - 1)/k: without it the entries do not sum to 1."
+    "t was made for all n entries, and after clipping you divided by the sum: a distribution, but "
+    "not the nearest one. Find the support, then t.",
+    shift=(False, True),
 )
-def minus_one_forgotten(x):
-    x = np.asarray(x, dtype=float)
+def full_support_renormalised(x, *, shift):
+    x = _shifted(x, shift)
+    clipped = np.maximum(x - _threshold(x, x.size), 0)
+    with np.errstate(invalid="ignore"):
+        return clipped / np.sum(clipped)
+
+
+@sparsemax.mistake(
+    "The - 1 is missing in t = (z_1 + … + z_k - 1)/k: without it the entries do not sum to 1.",
+    shift=(False, True),
+)
+def minus_one_forgotten(x, *, shift):
+    x = _shifted(x, shift)
     z = np.sort(x)[::-1]
     size = _support(z)
     return np.maximum(x - np.sum(z[:size]) / size, 0)
@@ -979,10 +1240,11 @@ def softmax_instead(x):
 
 @sparsemax.mistake(
     "What fell below t was dropped once; with the new t others may fall. Repeat until none is "
-    "left, or find the support by sorting."
+    "left, or find the support by sorting.",
+    shift=(False, True),
 )
-def dropped_once(x):
-    x = np.asarray(x, dtype=float)
+def dropped_once(x, *, shift):
+    x = _shifted(x, shift)
     kept = x > _threshold(x, x.size)
     if kept.any():
         x = np.where(kept, x - (np.sum(x[kept]) - 1) / np.sum(kept), 0)
