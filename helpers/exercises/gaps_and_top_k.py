@@ -25,7 +25,7 @@ MANY_TIES = np.tile([1.0, 0.0, 2.0], 12)  # more than 16: an unstable sort shows
 FILLS = (-1e3, -1e4, -1e5, -1e9, -1e10)
 
 
-class _Refused(IndexError, RuntimeError, ValueError, TypeError):
+class _RefusedError(IndexError, RuntimeError, ValueError, TypeError):
     """What NumPy, PyTorch and Python raise for the same thing, each by a class of its own."""
 
 
@@ -265,12 +265,12 @@ def _logits_of_top_k(x, k):
 def _kth_largest(x, k, *, clamped, index=None):
     """Return the k largest of each row and the threshold that code makes of them."""
     if k > x.shape[-1] and not clamped:
-        raise _Refused("k is larger than n")
+        raise _RefusedError("k is larger than n")
     largest = -np.sort(-x, axis=-1)[..., :k]
     try:
         return largest[..., -1:] if index is None else largest[index]
     except IndexError:
-        raise _Refused("too many indices") from None
+        raise _RefusedError("too many indices") from None
 
 
 TWO_DIMENSIONAL = {"column": np.s_[:, -1, None], "list": np.s_[:, [-1]]}
@@ -301,7 +301,7 @@ def threshold_without_its_axis(x, k, *, clamped, fill):
     try:
         return _softmax(np.where(x >= threshold, x, fill))
     except ValueError:
-        raise _Refused("shapes do not broadcast") from None
+        raise _RefusedError("shapes do not broadcast") from None
 
 
 @topk_softmax.mistake(
@@ -314,7 +314,7 @@ def ties_left_to_chance(x, k, *, by, clamped):
     x = np.asarray(x, dtype=float)
     n = x.shape[-1]
     if k > n and not clamped and "argsort" not in by:
-        raise _Refused("k is larger than n")
+        raise _RefusedError("k is larger than n")
     k = min(k, n)
     if by == "topk":
         import torch
@@ -899,7 +899,7 @@ def _until(p, order, reached, unreached):
     """Keep up to the first entry where `reached`; `unreached` is what code does without any."""
     if not reached.any():
         if unreached == "raises":
-            raise _Refused("no sum reaches the mass")
+            raise _RefusedError("no sum reaches the mass")
         size = p.size if unreached == "all" else 1
     else:
         size = int(np.argmax(reached)) + 1
@@ -1075,14 +1075,14 @@ def _projected(x, size):
     nothing=("zeros", "raises"),
     sums=("running", "anew"),
 )
-def unshifted(x, *, nothing, sums):
+def one_lost_beside_large_logits(x, *, nothing, sums):
     x = np.asarray(x, dtype=float)
     z = np.sort(x)[::-1]
     k = np.arange(1, z.size + 1)
     size = int(np.sum(1 + k * z > np.cumsum(z)))
     if size == 0:  # the first entry itself fails the condition
         if nothing == "raises":
-            raise _Refused("no entry stays")
+            raise _RefusedError("no entry stays")
         return np.zeros_like(x)
     total = np.cumsum(z)[size - 1] if sums == "running" else np.sum(z[:size])
     return np.maximum(x - (total - 1) / size, 0)

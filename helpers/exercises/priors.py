@@ -6,7 +6,8 @@ import numpy as np
 
 from helpers.checker.declaration import exercise, extreme, ordinary
 
-EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-300)
+EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20)
+TINY = (1e-30, 1e-37, 1e-38, 1e-45, 1e-100, 1e-300, 1e-308, float(np.finfo(np.float32).tiny))
 
 ROW = np.array([0.5, 2.0, -1.0])
 BATCH = np.array([[1.0, 2.0, 4.0, 0.5], [3.0, -1.0, 0.0, 1.5]])
@@ -18,7 +19,7 @@ STACK = np.array(
     ]
 )
 ROWS_2000_APART = np.array([[1000.0, 999.0, 998.0], [-1000.0, -1001.0, -1003.0]])
-INTEGERS = np.array([[3, 1, 0], [0, 2, 2]])
+WHOLE = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 2.0]])
 PRIOR_3 = np.array([0.7, 0.2, 0.1])
 PRIOR_4 = np.array([0.1, 0.2, 0.3, 0.4])
 OTHER_3 = np.array([0.25, 0.3, 0.45])
@@ -34,6 +35,17 @@ def _read_only(array):
 def _softmax(x, axis=-1):
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / np.sum(e, axis=axis, keepdims=True)
+
+
+class _RefusedError(IndexError, RuntimeError, ValueError):
+    """What NumPy and PyTorch raise for the same thing, each by a class of its own."""
+
+
+def _for_a_batch(array):
+    """Refuse a row, as code that writes axis=1 does; return the axis."""
+    if np.ndim(array) < 2:
+        raise _RefusedError("there is no axis 1")
+    return 1
 
 
 def _quiet_log(prior):
@@ -81,7 +93,7 @@ def _exact_bayes(logits, prior):
         ordinary(ROW, np.array([0.5, 0.0, 0.5]), note="a prior of 0: that class gets exactly 0"),
         ordinary(SQUARE, np.array([0.0, 0.0, 1.0]), note="only one class is possible"),
         ordinary(np.array([0.0, 1.0]), np.array([1 - 1e-9, 1e-9]), note="a rare class, π = 1e-9"),
-        ordinary(INTEGERS, PRIOR_3, note="integers"),
+        ordinary(WHOLE, PRIOR_3, note="two rows of three"),
         ordinary(_read_only(SQUARE), _read_only(PRIOR_3), note="read-only arrays"),
         ordinary(BATCH.astype(np.float32), PRIOR_4.astype(np.float32), note="float32"),
         ordinary(BATCH.astype(np.float16), PRIOR_4.astype(np.float16), note="float16"),
@@ -96,6 +108,7 @@ def _exact_bayes(logits, prior):
     ],
     truth=_exact_bayes,
     relative=lambda logits, prior: 2 * _size(logits, _quiet_log(prior)),
+    library=("posterior",),
     remark="The prior need not even be normalised: a factor in π is a constant in log π.",
 )
 def posterior(logits, prior):
@@ -103,7 +116,8 @@ def posterior(logits, prior):
 
     logits : float array, shape (..., n), the log-likelihoods up to a constant a row.
     prior : float array, shape (n,), sums to 1; a class of prior 0 gets exactly 0.
-    Returns an array of the shape of logits; its rows sum to 1.
+    Returns an array of the shape of logits; its rows sum to 1. Both arguments stay unchanged.
+    A library's softmax may help; no ready-made posterior.
     """
     with np.errstate(divide="ignore"):  # log 0 = -inf is meant
         x = logits + np.log(prior)
@@ -162,10 +176,31 @@ def epsilon_in_the_log(logits, prior, *, epsilon):
 @posterior.mistake(
     "The prior was clipped from below before the log: an impossible class becomes possible. "
     "log 0 = -inf is exactly what is meant.",
-    epsilon=EPSILONS[:-1],
+    epsilon=EPSILONS,
 )
 def clipped_prior(logits, prior, *, epsilon):
     return _softmax(logits + np.log(np.maximum(prior, epsilon)))
+
+
+@posterior.mistake(
+    "The prior is kept above a tiny number, added or clipped: an impossible class becomes "
+    "possible, and wins where its logit is large enough. log 0 = -inf is exactly what is meant.",
+    epsilon=TINY,
+)
+def tiny_floor_of_the_prior(logits, prior, *, epsilon):
+    return _softmax(logits + np.log(np.maximum(prior, epsilon)))
+
+
+@posterior.mistake(
+    "The log was taken of softmax probabilities and a small number: that number is a floor under "
+    "every probability, and where the likelihoods lie far apart it decides. The logits are the "
+    "logs already: add log π to them.",
+    epsilon=EPSILONS,
+    also_the_prior=(True, False),
+)
+def epsilon_in_the_log_of_probabilities(logits, prior, *, epsilon, also_the_prior):
+    log_prior = np.log(prior + epsilon) if also_the_prior else _quiet_log(prior)
+    return _softmax(np.log(_softmax(logits) + epsilon) + log_prior)
 
 
 @posterior.mistake(
@@ -185,6 +220,15 @@ def prior_after_the_softmax(logits, prior):
 def unshifted(logits, prior):
     joint = np.exp(logits) * prior
     return joint / np.sum(joint, axis=-1, keepdims=True)
+
+
+@posterior.mistake(
+    "The sum runs over the whole batch: each row is one distribution, so divide by its own sum, "
+    "axis=-1, keepdims=True. (And unshifted, exp overflows from 709.8 on.)"
+)
+def unshifted_over_the_batch(logits, prior):
+    joint = np.exp(logits) * prior
+    return joint / np.sum(joint)
 
 
 @posterior.mistake(
@@ -220,6 +264,24 @@ def zero_prior_as_one(logits, prior):
 )
 def over_another_axis(logits, prior, *, axis):
     return _softmax(logits + _quiet_log(prior), axis=axis)
+
+
+@posterior.mistake(
+    "axis=1 (or dim=1) is the last axis of a batch only: a single row has none, and in a stack it "
+    "is another one. axis=-1 is always the last.",
+    epsilon=(0.0, *EPSILONS),
+)
+def over_axis_1(logits, prior, *, epsilon):
+    log_prior = _quiet_log(prior + epsilon)
+    return _softmax(logits + log_prior, axis=_for_a_batch(logits))
+
+
+@posterior.mistake(
+    "The prior was given an axis for a batch that is not there: a single row comes back with two "
+    "axes. Let it broadcast by itself: the classes are the last axis of both."
+)
+def prior_with_an_axis_too_many(logits, prior):
+    return _softmax(logits + _quiet_log(prior)[None, :])
 
 
 @posterior.mistake("The prior plays no part: that is the plain softmax. Add log π to the logits.")
@@ -309,7 +371,7 @@ def _exact_shift(logits, old, new):
             note="a rare class, in a batch of one",
         ),
         ordinary(np.array([2.5]), np.array([1.0]), np.array([1.0]), note="one class"),
-        ordinary(INTEGERS, PRIOR_3, OTHER_3, note="integers"),
+        ordinary(WHOLE, PRIOR_3, OTHER_3, note="two rows of three"),
         ordinary(
             _read_only(SQUARE), _read_only(PRIOR_3), _read_only(OTHER_3), note="read-only arrays"
         ),
@@ -338,7 +400,7 @@ def shift_prior(logits, old, new):
     logits : float array, shape (..., n); softmax(logits) are posteriors under the prior `old`.
     old, new : float arrays, shape (n,), positive, each sums to 1.
     Returns an array of the shape of logits, whose softmax are the posteriors under `new`.
-    Any constant may be added to a row: softmax does not see it.
+    Any constant may be added to a row: softmax does not see it. The arguments stay unchanged.
     """
     return logits + np.log(new) - np.log(old)
 
@@ -378,6 +440,31 @@ def adds_only_the_new_prior(logits, old, new):
 )
 def removes_only_the_old_prior(logits, old, new):
     return logits - np.log(old)
+
+
+@shift_prior.mistake(
+    "The old prior was added, so it counts twice, and the new one plays no part: subtract log old, "
+    "and add log new."
+)
+def adds_the_old_prior(logits, old, new):
+    return logits + np.log(old)
+
+
+@shift_prior.mistake(
+    "The odds π/(1 - π) of each class were exchanged: that is right for two outputs that stand "
+    "alone. Classes that share a softmax need the ratio of the priors themselves."
+)
+def odds_for_the_prior(logits, old, new):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return logits + np.log(new / (1 - new)) - np.log(old / (1 - old))
+
+
+@shift_prior.mistake(
+    "The priors were given an axis for a batch that is not there: a single row comes back with two "
+    "axes. Let them broadcast by themselves: the classes are the last axis of all three."
+)
+def priors_with_an_axis_too_many(logits, old, new):
+    return logits + np.log(new / old)[None, :]
 
 
 @shift_prior.mistake(
@@ -435,9 +522,19 @@ def through_probabilities(logits, old, new):
 
 
 @shift_prior.mistake(
+    "axis=1 (or dim=1) is the last axis of a batch only: a single row has none, and in a stack it "
+    "is another one. But no softmax is needed at all: stay with the logits and add logs."
+)
+def through_probabilities_of_axis_1(logits, old, new):
+    moved = _softmax(logits, axis=_for_a_batch(logits)) * new / old
+    with np.errstate(divide="ignore"):
+        return np.log(moved / np.sum(moved, axis=1, keepdims=True))
+
+
+@shift_prior.mistake(
     "A small number stands inside the logs: the priors are positive, and it moves the rare "
     "classes' logits. Leave it out.",
-    epsilon=EPSILONS[:8],
+    epsilon=EPSILONS[:9],
 )
 def epsilon_in_the_logs(logits, old, new, *, epsilon):
     return logits + np.log(new + epsilon) - np.log(old + epsilon)
@@ -513,7 +610,7 @@ def mix_prior(p, prior, lam):
 
     p : float array, shape (..., n), rows sum to 1.   prior : float array, shape (n,), sums to 1.
     lam : float, 0 <= lam <= 1: 0 gives p itself, 1 gives the prior.
-    Returns an array of the shape of p; its rows sum to 1.
+    Returns an array of the shape of p; its rows sum to 1. p and prior stay unchanged.
     """
     return (1 - lam) * p + lam * prior
 
@@ -620,6 +717,26 @@ def multiplies_p_and_prior(p, prior, lam):
 
 
 @mix_prior.mistake(
+    "The mixture is right, and dividing it by its sum along axis 1 is one step too many: a single "
+    "row has no such axis, and in a stack it is another one. The rows sum to 1 already."
+)
+def divided_along_axis_1(p, prior, lam):
+    mixed = (1 - lam) * p + lam * prior
+    return mixed / np.sum(mixed, axis=_for_a_batch(p), keepdims=True)
+
+
+@mix_prior.mistake(
+    "The mixture was kept above a small number: where p and the prior are both 0, the class is "
+    "impossible and gets exactly 0.",
+    floor=EPSILONS[:9],
+    renormalised=(False, True),
+)
+def floor_under_the_mixture(p, prior, lam, *, floor, renormalised):
+    mixed = np.maximum((1 - lam) * p + lam * prior, floor)
+    return mixed / np.sum(mixed, axis=-1, keepdims=True) if renormalised else mixed
+
+
+@mix_prior.mistake(
     "There is a softmax too much: the mixture already sums to 1, and softmax flattens it."
 )
 def softmax_on_top(p, prior, lam):
@@ -657,8 +774,10 @@ def _bias_by_loops(n, slope):
         ordinary(1, 0.5, note="one position: it sees itself"),
         ordinary(3, 1, note="an integer slope"),
         ordinary(6, 2.0**-8, note="the gentlest slope of ALiBi with eight heads"),
+        extreme(40, 20.0, note="a penalty of 780 at the far end"),
     ],
     truth=_bias_by_loops,
+    tolerance=1e-6,  # float32 is what torch.arange(n) * slope gives, and enough for a bias
     remark="torch.nn.functional.scaled_dot_product_attention takes this matrix as attn_mask.",
 )
 def attention_bias(n, slope):
@@ -666,7 +785,7 @@ def attention_bias(n, slope):
 
     n : integer, the number of positions.   slope : a number, at least 0, a whole one too.
     Row i is the query, column j the key: the entry is -slope * (i - j) where j <= i,
-    and -inf where j > i, so that no position sees a later one.
+    and -inf where j > i, so that no position sees a later one. Floats; float32 is enough.
     """
     i, j = np.arange(n)[:, None], np.arange(n)
     return np.where(j <= i, slope * (j - i), -np.inf)
@@ -697,11 +816,12 @@ def transposed(n, slope):
 
 @attention_bias.mistake(
     "0 stands above the diagonal: a bias of 0 is a factor of 1, so every later position is seen, "
-    "and without any penalty. exp(b) = 0 needs b = -inf."
+    "and without any penalty. exp(b) = 0 needs b = -inf.",
+    first=(0, 1),
 )
-def zero_above_the_diagonal(n, slope):
+def zero_above_the_diagonal(n, slope, *, first):
     i, j = np.arange(n)[:, None], np.arange(n)
-    return np.where(j <= i, -slope * (i - j), 0.0)
+    return np.where(j <= i, -slope * (i - j + first), 0.0)
 
 
 @attention_bias.mistake(
@@ -720,6 +840,36 @@ def positive_slope(n, slope):
 def nan_from_inf_times_zero(n, slope):
     i, j = np.arange(n)[:, None], np.arange(n)
     return -slope * (i - j) + (j > i) * -np.inf
+
+
+@attention_bias.mistake(
+    "The mask was multiplied by the slope along with the penalty: at slope 0 that is -inf · 0, "
+    "which is NaN. Multiply the distance, then put in -inf with np.where."
+)
+def mask_times_slope(n, slope):
+    i, j = np.arange(n)[:, None], np.arange(n)
+    return slope * np.where(j <= i, -(i - j), -np.inf)
+
+
+@attention_bias.mistake(
+    "Where to mask was read off the penalty's sign: at slope 0 it is 0 everywhere, so nothing is "
+    "masked. The mask depends on the positions: j <= i."
+)
+def mask_from_the_sign_of_the_penalty(n, slope):
+    i, j = np.arange(n)[:, None], np.arange(n)
+    penalty = slope * (j - i) * 1.0
+    return np.where(penalty <= 0, penalty, -np.inf)
+
+
+@attention_bias.mistake(
+    "The factors exp(-slope · distance) were built, and then their log was taken: the exp "
+    "underflows to 0 beyond a penalty of 745, and log 0 masks what should be seen. The log of an "
+    "exp is its argument: write the penalty itself."
+)
+def log_of_the_factors(n, slope):
+    i, j = np.arange(n)[:, None], np.arange(n)
+    with np.errstate(divide="ignore", under="ignore"):
+        return np.log(np.tril(np.exp(-float(slope) * abs(i - j))))
 
 
 @attention_bias.mistake(
@@ -752,12 +902,13 @@ def symmetric(n, slope):
 
 
 @attention_bias.mistake(
-    "The penalty is used above the diagonal as well: there it is positive, so later positions "
-    "are not masked but preferred."
+    "The penalty is used above the diagonal as well: nothing is masked, and one side of the "
+    "diagonal is even preferred.",
+    sign=(-1, 1),
 )
-def no_mask(n, slope):
+def no_mask(n, slope, *, sign):
     i, j = np.arange(n)[:, None], np.arange(n)
-    return -slope * (i - j) + 0.0
+    return sign * slope * (i - j) + 0.0
 
 
 @attention_bias.mistake("The slope plays no part: that is the causal mask alone.")
@@ -805,9 +956,12 @@ def prior_without_the_log(n, slope):
     return np.where(j <= i, np.exp(-slope * (i - j)), 0.0)
 
 
-@attention_bias.mistake("One row came back: every query needs its own, shape (n, n).")
-def one_row(n, slope):
-    return -slope * np.arange(n - 1, -1, -1.0)
+@attention_bias.mistake(
+    "One row came back: every query needs its own, shape (n, n).", axes=(1, 2), sign=(-1, 1)
+)
+def one_row(n, slope, *, axes, sign):
+    row = sign * slope * np.arange(n - 1, -1, -1.0)
+    return row if axes == 1 else row[None]
 
 
 # --- 10.5 ------------------------------------------------------------------------------------
@@ -846,7 +1000,7 @@ def _exact_adjusted_loss(logits, labels, prior):
         ordinary(BATCH, LABELS, np.full(4, 0.25), note="a uniform prior: plain cross-entropy"),
         ordinary(ROW[None], np.array([2]), np.array([0.989, 0.01, 0.001]), note="a rare label"),
         ordinary(np.zeros((2, 3)), np.array([0, 2]), PRIOR_3, note="equal logits: -log π"),
-        ordinary(INTEGERS, np.array([1, 0]), PRIOR_3, note="integers"),
+        ordinary(WHOLE, np.array([1, 0]), PRIOR_3, note="two rows of three"),
         ordinary(
             _read_only(SQUARE),
             _read_only(np.array([0, 2, 1])),
@@ -873,7 +1027,7 @@ def logit_adjusted_loss(logits, labels, prior):
 
     logits : float array, shape (N, n).   labels : integer array, shape (N,).
     prior : float array, shape (n,), positive, sums to 1: the class frequencies in training.
-    Stable: logits of any finite size.
+    Stable: logits of any finite size. A library's cross-entropy may help. logits stay unchanged.
     """
     x = logits + np.log(prior)
     x = x - np.max(x, axis=-1, keepdims=True)
@@ -904,10 +1058,31 @@ def _nll_rows(x, labels):
 
 @logit_adjusted_loss.mistake(
     "Log π was subtracted: that is the form after the fact, for a model that was trained without "
-    "it. In the loss it is added, so that the logits need not learn it."
+    "it. In the loss it is added, so that the logits need not learn it.",
+    epsilon=(0.0, *EPSILONS[4:9]),
 )
-def subtracts_the_log_prior(logits, labels, prior):
-    return np.mean(_nll_rows(logits - np.log(prior), labels))
+def subtracts_the_log_prior(logits, labels, prior, *, epsilon):
+    return np.mean(_nll_rows(logits - np.log(prior + epsilon), labels))
+
+
+@logit_adjusted_loss.mistake(
+    "A small number was added to the prior inside the log: it moves the rare classes' logits, and "
+    "the prior is positive. Leave it out.",
+    epsilon=EPSILONS[:9],
+)
+def epsilon_in_the_log_prior(logits, labels, prior, *, epsilon):
+    return np.mean(_nll_rows(logits + np.log(prior + epsilon), labels))
+
+
+@logit_adjusted_loss.mistake(
+    "There is a softmax too much: the cross-entropy takes logits and does its own, so hand it "
+    "logits + log π.",
+    prior_first=(True, False),
+)
+def softmax_before_the_loss(logits, labels, prior, *, prior_first):
+    log_prior = np.log(prior)
+    x = _softmax(logits + log_prior) if prior_first else _softmax(logits) + log_prior
+    return np.mean(_nll_rows(x, labels))
 
 
 @logit_adjusted_loss.mistake(
@@ -947,7 +1122,7 @@ def without_a_shift(logits, labels, prior):
 @logit_adjusted_loss.mistake(
     "The probabilities were clipped: no loss can exceed -log of the clip, and its gradient is 0 "
     "there. Stay in logs, and nothing has to be clipped.",
-    epsilon=EPSILONS,
+    epsilon=(*EPSILONS, 1e-300),
 )
 def clipped_probabilities(logits, labels, prior, *, epsilon):
     p = _softmax(logits + np.log(prior))[np.arange(len(labels)), labels]
@@ -957,7 +1132,7 @@ def clipped_probabilities(logits, labels, prior, *, epsilon):
 @logit_adjusted_loss.mistake(
     "A small number was added to the probability before the log: no loss can exceed its -log. "
     "Stay in logs.",
-    epsilon=EPSILONS,
+    epsilon=(*EPSILONS, 1e-300),
 )
 def epsilon_beside_the_probability(logits, labels, prior, *, epsilon):
     p = _softmax(logits + np.log(prior))[np.arange(len(labels)), labels]
@@ -982,23 +1157,26 @@ def prior_outside_the_softmax(logits, labels, prior):
 
 @logit_adjusted_loss.mistake(
     "Only the label's own logit got its log π: every class has to, or the probabilities are those "
-    "of no prior at all."
+    "of no prior at all.",
+    sign=(1, -1),
 )
-def only_the_label_adjusted(logits, labels, prior):
+def only_the_label_adjusted(logits, labels, prior, *, sign):
     x = np.array(logits, dtype=float)
-    x[np.arange(len(labels)), labels] += np.log(prior)[labels]
+    x[np.arange(len(labels)), labels] += sign * np.log(prior)[labels]
     return np.mean(_nll_rows(x, labels))
 
 
 @logit_adjusted_loss.mistake(
     "Each row is weighted by 1/π of its label: that is reweighting, another remedy. Here log π is "
     "added to the logits, and all rows count alike.",
-    normalised=(True, False),
+    divided_by=("their sum", "N", "N, after they were scaled to mean 1"),
 )
-def weights_by_the_inverse_prior(logits, labels, prior, *, normalised):
-    weights = 1 / prior[labels]
-    total = np.sum(weights * _nll_rows(logits, labels))
-    return total / np.sum(weights) if normalised else total / len(labels)
+def weights_by_the_inverse_prior(logits, labels, prior, *, divided_by):
+    weights = 1 / prior
+    if divided_by.endswith("mean 1"):
+        weights = weights / np.mean(weights)
+    total = np.sum(weights[labels] * _nll_rows(logits, labels))
+    return total / (np.sum(weights[labels]) if divided_by == "their sum" else len(labels))
 
 
 @logit_adjusted_loss.mistake("That is the sum over the rows: the loss is their mean.")
