@@ -262,18 +262,27 @@ def _logits_of_top_k(x, k):
     return np.where(_ranks(x) < k, np.asarray(x, dtype=float), -np.inf)
 
 
-def _kth_largest(x, k, *, clamped, index=None):
-    """Return the k largest of each row and the threshold that code makes of them."""
+def _largest(x, k, *, clamped):
+    """Return the k largest of each row, downwards."""
     if k > x.shape[-1] and not clamped:
         raise _RefusedError("k is larger than n")
-    largest = -np.sort(-x, axis=-1)[..., :k]
+    return -np.sort(-x, axis=-1)[..., :k]
+
+
+THRESHOLDS = {
+    "any": lambda largest: largest[..., -1:],
+    "column": lambda largest: largest[:, -1][..., None],
+    "list": lambda largest: largest[:, [-1]],
+    "view": lambda largest: np.broadcast_to(largest[:, -1].reshape(-1, 1), largest.shape)[..., :1],
+}
+"""How code writes the k-th largest; all but the first are meant for two dimensions."""
+
+
+def _cut_below(x, threshold, fill):
     try:
-        return largest[..., -1:] if index is None else largest[index]
-    except IndexError:
-        raise _RefusedError("too many indices") from None
-
-
-TWO_DIMENSIONAL = {"column": np.s_[:, -1, None], "list": np.s_[:, [-1]]}
+        return _softmax(np.where(x >= threshold(), x, fill))
+    except (IndexError, ValueError):  # NumPy's and PyTorch's differ
+        raise _RefusedError("written for another number of dimensions") from None
 
 
 @topk_softmax.mistake(
@@ -281,12 +290,12 @@ TWO_DIMENSIONAL = {"column": np.s_[:, -1, None], "list": np.s_[:, [-1]]}
     "ties to the lowest index.",
     clamped=(True, False),
     fill=(-np.inf, *FILLS),
-    rows=("any", "column", "list"),
+    written_for=tuple(THRESHOLDS),
 )
-def keeps_all_ties(x, k, *, clamped, fill, rows):
+def keeps_all_ties(x, k, *, clamped, fill, written_for):
     x = np.asarray(x, dtype=float)
-    threshold = _kth_largest(x, k, clamped=clamped, index=TWO_DIMENSIONAL.get(rows))
-    return _softmax(np.where(x >= threshold, x, fill))
+    largest = _largest(x, k, clamped=clamped)
+    return _cut_below(x, lambda: THRESHOLDS[written_for](largest), fill)
 
 
 @topk_softmax.mistake(
@@ -297,39 +306,78 @@ def keeps_all_ties(x, k, *, clamped, fill, rows):
 )
 def threshold_without_its_axis(x, k, *, clamped, fill):
     x = np.asarray(x, dtype=float)
-    threshold = _kth_largest(x, k, clamped=clamped, index=np.s_[:, -1])
+    largest = _largest(x, k, clamped=clamped)
+    return _cut_below(x, lambda: largest[:, -1], fill)
+
+
+@topk_softmax.mistake(
+    "Right for one row, as it was written: on a batch [-k] and [-k:] take rows, not classes, and "
+    "dim=0 adds up columns. Name the last axis: [..., -k:], axis=-1.",
+    how=("sort", "topk and dim=0", "argpartition"),
+    clamped=(True, False),
+    fill=(-np.inf, *FILLS),
+)
+def one_row_only(x, k, *, how, clamped, fill):
+    x = np.asarray(x, dtype=float)
+    if k > x.shape[-1] and not clamped:
+        raise _RefusedError("k is larger than n")
+    place = min(k, x.shape[-1])
     try:
-        return _softmax(np.where(x >= threshold, x, fill))
-    except ValueError:
-        raise _RefusedError("shapes do not broadcast") from None
+        if how == "argpartition":
+            chosen = np.argpartition(x, -place)[-place:]
+            kept = np.full_like(x, fill)
+            kept[chosen] = x[chosen]
+            return _softmax(kept)
+        if how == "sort":
+            return _softmax(np.where(x >= np.sort(x)[-place], x, fill))
+        kept = np.where(x >= -np.sort(-x)[..., :place][-1], x, fill)
+        e = np.exp(kept - np.max(kept, axis=0, keepdims=True))
+        return e / np.sum(e, axis=0, keepdims=True)
+    except (IndexError, ValueError):
+        raise _RefusedError("written for one row") from None
+
+
+def _chosen_by_chance(x, k, by, clamped):
+    """Return the k largest as a selection finds them that promises nothing about ties."""
+    n = x.shape[-1]
+    if k > n and not clamped and "argsort" not in by:
+        raise _RefusedError("k is larger than n")
+    k = min(k, n)
+    if "torch" in by:
+        import torch
+
+        t = torch.tensor(x)
+        order = torch.argsort(t, descending=True) if "argsort" in by else torch.topk(t, k).indices
+        return order.numpy()[..., :k]
+    if by == "argpartition":
+        return np.argpartition(-x, k - 1, axis=-1)[..., :k]
+    if by == "argpartition upwards":
+        return np.argpartition(x, -k, axis=-1)[..., -k:]
+    return np.argsort(x, axis=-1)[..., -k:] if "up" in by else np.argsort(-x, axis=-1)[..., :k]
+
+
+def _kept(x, chosen, fill=-np.inf):
+    kept = np.full_like(x, fill)
+    np.put_along_axis(kept, chosen, np.take_along_axis(x, chosen, axis=-1), axis=-1)
+    return kept
 
 
 @topk_softmax.mistake(
     "Which of the tied logits stay was left to chance: np.argsort without kind='stable', "
     "np.argpartition and torch.topk promise no order among ties. Sort -x with kind='stable'.",
-    by=("argsort", "argsort upwards", "argpartition", "argpartition upwards", "topk"),
+    by=(
+        "argsort",
+        "argsort upwards",
+        "argpartition",
+        "argpartition upwards",
+        "torch.topk",
+        "torch.argsort",
+    ),
     clamped=(True, False),
 )
 def ties_left_to_chance(x, k, *, by, clamped):
     x = np.asarray(x, dtype=float)
-    n = x.shape[-1]
-    if k > n and not clamped and "argsort" not in by:
-        raise _RefusedError("k is larger than n")
-    k = min(k, n)
-    if by == "topk":
-        import torch
-
-        chosen = torch.topk(torch.tensor(x), k).indices.numpy()
-    elif by == "argpartition":
-        chosen = np.argpartition(-x, k - 1, axis=-1)[..., :k]
-    elif by == "argpartition upwards":
-        chosen = np.argpartition(x, -k, axis=-1)[..., -k:]
-    else:
-        up = by.endswith("upwards")
-        chosen = np.argsort(x, axis=-1)[..., -k:] if up else np.argsort(-x, axis=-1)[..., :k]
-    kept = np.full_like(x, -np.inf)
-    np.put_along_axis(kept, chosen, np.take_along_axis(x, chosen, axis=-1), axis=-1)
-    return _softmax(kept)
+    return _softmax(_kept(x, _chosen_by_chance(x, k, by, clamped)))
 
 
 @topk_softmax.mistake(
@@ -344,11 +392,15 @@ def order_taken_for_rank(x, k):
 
 @topk_softmax.mistake(
     "There is a softmax too much: of the kept probabilities another one was taken. Divide them by "
-    "their sum."
+    "their sum.",
+    by=("rank", "torch.topk"),
+    clamped=(True, False),
 )
-def softmax_twice(x, k):
+def softmax_twice(x, k, *, by, clamped):
     p = _softmax(x)
-    return _softmax(np.where(_ranks(x) < k, p, -np.inf))
+    if by == "rank":
+        return _softmax(np.where(_ranks(x) < k, p, -np.inf))
+    return _softmax(_kept(p, _chosen_by_chance(p, k, by, clamped)))
 
 
 @topk_softmax.mistake(
@@ -457,7 +509,7 @@ def masks_in_place(x, k, *, ties):
     if ties == "lowest":
         x[_ranks(x) >= k] = -np.inf
     else:
-        x[x < _kth_largest(x, k, clamped=True)] = -np.inf
+        x[x < _largest(x, k, clamped=True)[..., -1:]] = -np.inf
     return _softmax(x)
 
 
@@ -833,12 +885,16 @@ def softmax_before_the_sum(p, mass, *, strict):
 
 
 @top_p.mistake(
-    "The tail was kept and the nucleus thrown away: the test is inverted.", strict=(True, False)
+    "The tail was kept and the nucleus thrown away: the test is inverted.",
+    strict=(True, False),
+    epsilon=(0.0, 1e-8, 1e-9, 1e-12),
 )
-def keeps_the_tail(p, mass, *, strict):
+def keeps_the_tail(p, mass, *, strict, epsilon):
     p, order, _ = _descending(p)
     total = np.cumsum(p[order])
-    return _normalised(_cut(p, order, total > mass if strict else total >= mass))
+    kept = _cut(p, order, total > mass if strict else total >= mass)
+    with np.errstate(invalid="ignore"):
+        return kept / (np.sum(kept) + epsilon)
 
 
 @top_p.mistake("What stays was not normalised again: divide by its sum.")
@@ -1104,11 +1160,14 @@ def clips_and_renormalises(x, *, above, guarded):
 
 @sparsemax.mistake(
     "Negative logits were set to 0 before the projection: the nearest point depends on differences "
-    "only, and what lies below 0 need not be far below the others. Project x as it is."
+    "only, and what lies below 0 need not be far below the others. Project x as it is.",
+    t_from_zero=(False, True),
 )
-def clipped_before(x):
-    z = np.maximum(np.asarray(x, dtype=float), 0)
-    return _projected(z, _support(np.sort(z)[::-1]))
+def clipped_before(x, *, t_from_zero):
+    x = np.maximum(np.asarray(x, dtype=float), 0)
+    z = np.sort(x)[::-1]
+    t = _threshold(z, _support(z))
+    return np.maximum(x - (max(t, 0) if t_from_zero else t), 0)
 
 
 @sparsemax.mistake(

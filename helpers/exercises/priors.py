@@ -37,14 +37,10 @@ def _softmax(x, axis=-1):
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
-class _RefusedError(IndexError, RuntimeError, ValueError):
-    """What NumPy and PyTorch raise for the same thing, each by a class of its own."""
-
-
 def _for_a_batch(array):
     """Refuse a row, as code that writes axis=1 does; return the axis."""
     if np.ndim(array) < 2:
-        raise _RefusedError("there is no axis 1")
+        raise np.exceptions.AxisError(1, np.ndim(array))  # PyTorch's IndexError is one, too
     return 1
 
 
@@ -269,10 +265,11 @@ def over_another_axis(logits, prior, *, axis):
 @posterior.mistake(
     "axis=1 (or dim=1) is the last axis of a batch only: a single row has none, and in a stack it "
     "is another one. axis=-1 is always the last.",
-    epsilon=(0.0, *EPSILONS),
+    floor=(0.0, *EPSILONS),
+    added=(True, False),
 )
-def over_axis_1(logits, prior, *, epsilon):
-    log_prior = _quiet_log(prior + epsilon)
+def over_axis_1(logits, prior, *, floor, added):
+    log_prior = _quiet_log(prior + floor if added else np.maximum(prior, floor))
     return _softmax(logits + log_prior, axis=_for_a_batch(logits))
 
 
