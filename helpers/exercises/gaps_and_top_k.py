@@ -23,6 +23,7 @@ ROWS_2000_APART = np.array([[1000.0, 999.0, 998.0], [-1001.0, -1000.0, -1003.0]]
 NUCLEUS = np.array([0.05, 0.5, 0.15, 0.3])
 MANY_TIES = np.tile([1.0, 0.0, 2.0], 12)  # more than 16: an unstable sort shows on every processor
 FILLS = (-1e3, -1e4, -1e5, -1e9, -1e10)
+THRESHOLD_FILLS = (-np.inf, -1e4, -1e9, -1e10)
 
 
 class _RefusedError(IndexError, RuntimeError, ValueError, TypeError):
@@ -289,7 +290,7 @@ def _cut_below(x, threshold, fill):
     "All ties of the k-th largest are kept: a threshold cannot count. Use the rank of each entry, "
     "ties to the lowest index.",
     clamped=(True, False),
-    fill=(-np.inf, *FILLS),
+    fill=THRESHOLD_FILLS,
     written_for=tuple(THRESHOLDS),
 )
 def keeps_all_ties(x, k, *, clamped, fill, written_for):
@@ -302,7 +303,7 @@ def keeps_all_ties(x, k, *, clamped, fill, written_for):
     "The k-th largest of each row has lost its axis: [:, -1] has shape (N,), which does not stand "
     "beside its row (or, on a square batch, beside the wrong one). Keep the axis: [..., -1:].",
     clamped=(True, False),
-    fill=(-np.inf, *FILLS),
+    fill=THRESHOLD_FILLS,
 )
 def threshold_without_its_axis(x, k, *, clamped, fill):
     x = np.asarray(x, dtype=float)
@@ -315,7 +316,7 @@ def threshold_without_its_axis(x, k, *, clamped, fill):
     "dim=0 adds up columns. Name the last axis: [..., -k:], axis=-1.",
     how=("sort", "topk and dim=0", "argpartition"),
     clamped=(True, False),
-    fill=(-np.inf, *FILLS),
+    fill=THRESHOLD_FILLS,
 )
 def one_row_only(x, k, *, how, clamped, fill):
     x = np.asarray(x, dtype=float)
@@ -676,6 +677,17 @@ def label_replaces_kth(x, label, k):
 def k_others_and_label(x, label, k):
     x = np.asarray(x, dtype=float)
     return _lse([*np.sort(np.delete(x, label))[::-1][:k], x[label]]) - x[label]
+
+
+@topk_cross_entropy.mistake(
+    "A threshold at the k-th largest keeps every tie of it, more than k terms. Keep by rank: k "
+    "indices, and the label."
+)
+def ties_all_kept(x, label, k):
+    x = np.asarray(x, dtype=float)
+    keep = x >= np.sort(x)[-min(k, x.size)]
+    keep[label] = True
+    return _lse(x[keep]) - x[label]
 
 
 @topk_cross_entropy.mistake(
@@ -1162,9 +1174,10 @@ def clips_and_renormalises(x, *, above, guarded):
     "Negative logits were set to 0 before the projection: the nearest point depends on differences "
     "only, and what lies below 0 need not be far below the others. Project x as it is.",
     t_from_zero=(False, True),
+    shift=(False, True),
 )
-def clipped_before(x, *, t_from_zero):
-    x = np.maximum(np.asarray(x, dtype=float), 0)
+def clipped_before(x, *, t_from_zero, shift):
+    x = _shifted(np.maximum(np.asarray(x, dtype=float), 0), shift)
     z = np.sort(x)[::-1]
     t = _threshold(z, _support(z))
     return np.maximum(x - (max(t, 0) if t_from_zero else t), 0)
@@ -1278,8 +1291,9 @@ def full_support_renormalised(x, *, shift):
 def minus_one_forgotten(x, *, shift):
     x = _shifted(x, shift)
     z = np.sort(x)[::-1]
-    size = _support(z)
-    return np.maximum(x - np.sum(z[:size]) / size, 0)
+    size = np.sum(1 + np.arange(1, z.size + 1) * z > np.cumsum(z))
+    with np.errstate(invalid="ignore"):  # beside 1e16 not even the first passes, unshifted
+        return np.maximum(x - np.sum(z[:size]) / size, 0)
 
 
 @sparsemax.mistake(
@@ -1314,11 +1328,12 @@ def dropped_once(x, *, shift):
     "The bisection stopped too early: t is right to a few digits only. Take t from the support "
     "that it found, (their sum - 1)/k.",
     halvings=(10, 20, 30, 32),
+    end=("middle", "low", "high"),
 )
-def few_halvings(x, *, halvings):
+def few_halvings(x, *, halvings, end):
     z = np.asarray(x, dtype=float) - np.max(x)
     low, high = -1.0, 0.0
     for _ in range(halvings):
         middle = (low + high) / 2
         low, high = (middle, high) if np.sum(np.maximum(z - middle, 0)) > 1 else (low, middle)
-    return np.maximum(z - (low + high) / 2, 0)
+    return np.maximum(z - {"middle": (low + high) / 2, "low": low, "high": high}[end], 0)

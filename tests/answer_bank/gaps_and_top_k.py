@@ -12,6 +12,8 @@ import scipy.special
 import scipy.stats
 import torch
 
+from helpers import kernels
+
 from . import right, wrong
 
 
@@ -335,6 +337,77 @@ def topk_masks_in_place(x: Any, k: Any) -> Any:
     return _softmax(x)
 
 
+@right("9.2")
+def topk_row_by_row_into_a_buffer(x: Any, k: Any) -> Any:
+    """A buffer like x, filled row by row; -inf written into a copy of each row."""
+    out = np.empty_like(x)
+    for index in np.ndindex(x.shape[:-1]):
+        row = x[index].copy()
+        row[np.argsort(-row, kind="stable")[k:]] = -np.inf
+        out[index] = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
+    return out
+
+
+@wrong("9.2")
+def topk_torch_threshold(x: Any, k: Any) -> Any:
+    """Everything not below torch's k-th value: keeps ties, and k > n is a RuntimeError."""
+    t = torch.as_tensor(np.array(x), dtype=torch.float64)
+    smallest_kept = t.topk(k).values[..., -1:]
+    return torch.softmax(t.masked_fill(t < smallest_kept, -torch.inf), dim=-1)
+
+
+@wrong("9.2")
+def topk_torch_threshold_for_batches(x: Any, k: Any) -> Any:
+    """The same for two dimensions only."""
+    t = torch.as_tensor(np.array(x), dtype=torch.float64)
+    smallest_kept = t.topk(min(k, t.shape[-1])).values[:, [-1]]
+    return torch.softmax(torch.where(t < smallest_kept, -torch.inf, t), dim=-1)
+
+
+@wrong("9.2")
+def topk_threshold_loses_its_axis(x: Any, k: Any) -> Any:
+    """[:, -1] has shape (N,): beside the wrong row of a square batch, an error elsewhere."""
+    x = np.asarray(x, dtype=float)
+    return _softmax(np.where(x < -np.sort(-x)[:, :k][:, -1], -np.inf, x))
+
+
+@wrong("9.2")
+def topk_threshold_of_one_row(x: Any, k: Any) -> Any:
+    """np.sort(x)[-k] is a row where x is a batch."""
+    x = np.asarray(x, dtype=float)
+    return _softmax(np.where(x >= np.sort(x)[-min(k, x.shape[-1])], x, -1e9))
+
+
+@wrong("9.2")
+def topk_scattered_by_torch(x: Any, k: Any) -> Any:
+    """torch.topk's choice among ties, scattered into -inf."""
+    t = torch.as_tensor(np.array(x), dtype=torch.float64)
+    values, indices = t.topk(min(k, t.shape[-1]), dim=-1)
+    return torch.full_like(t, -torch.inf).scatter(-1, indices, values).softmax(dim=-1)
+
+
+@wrong("9.2")
+def topk_order_is_no_rank(x: Any, k: Any) -> Any:
+    """argsort once: the order, not the rank."""
+    x = np.asarray(x, dtype=float)
+    return _softmax(np.where((-x).argsort(axis=-1, kind="stable") < k, x, -np.inf))
+
+
+@wrong("9.2")
+def topk_softmax_of_probabilities(x: Any, k: Any) -> Any:
+    """A softmax of the kept probabilities."""
+    p = torch.softmax(torch.as_tensor(np.array(x), dtype=torch.float64), -1)
+    values, indices = p.topk(min(k, p.shape[-1]))
+    return torch.zeros_like(p).scatter(-1, indices, values.softmax(-1))
+
+
+@wrong("9.2")
+def topk_by_unstable_argsort(x: Any, k: Any) -> Any:
+    """np.argsort without kind="stable": ties in any order once there are more than a few."""
+    rank = np.argsort(np.argsort(-np.asarray(x), axis=-1), axis=-1, kind="stable")
+    return _softmax(np.where(rank < k, np.asarray(x, dtype=float), -np.inf))
+
+
 @wrong("9.2")
 def topk_by_argpartition(x: Any, k: int) -> Any:
     """argpartition promises nothing about ties."""
@@ -517,6 +590,42 @@ def topk_loss_label_not_in_the_sum(x: Any, label: int, k: int) -> float:
     """The k largest alone in the normaliser: the loss can be negative."""
     x = np.asarray(x, dtype=float)
     return scipy.special.logsumexp(np.sort(x)[-k:]) - x[label]
+
+
+@right("9.3")
+def topk_loss_by_torch(x: Any, label: Any, k: Any) -> Any:
+    """torch's cross-entropy of the kept logits: a building block, not the exercise."""
+    t = torch.as_tensor(np.array(x), dtype=torch.float64)
+    kept = torch.zeros(len(t), dtype=torch.bool)
+    kept[torch.topk(t, min(k, len(t))).indices] = True
+    kept[label] = True
+    masked = t.masked_fill(~kept, -torch.inf)
+    return torch.nn.functional.cross_entropy(masked[None], torch.tensor([label]))
+
+
+@right("9.3")
+def topk_loss_by_kernels(x: Any, label: Any, k: Any) -> Any:
+    """The course's own cross-entropy, likewise."""
+    keep = np.argsort(np.argsort(-np.asarray(x), kind="stable")) < k
+    keep[label] = True
+    return kernels.cross_entropy(np.where(keep, x, -np.inf)[None], [label])
+
+
+@wrong("9.3")
+def topk_loss_label_joined_to_the_top(x: Any, label: Any, k: Any) -> Any:
+    """The label's logit in front of the k largest: counted twice where it is one of them."""
+    t = torch.as_tensor(np.array(x), dtype=torch.float64)
+    joined = torch.cat([t[label][None], t.topk(min(k, len(t))).values])
+    return -joined.log_softmax(0)[0]
+
+
+@wrong("9.3")
+def topk_loss_of_cut_probabilities(x: Any, label: Any, k: Any) -> Any:
+    """The cut distribution's probability of the label, and 1e-9 in the log."""
+    x = np.asarray(x, dtype=float)
+    kept = np.argsort(np.argsort(-x, kind="stable")) < k
+    p = _softmax(np.where(kept, x, -np.inf))
+    return -np.log(p[label] + 1e-9)
 
 
 # 9.4 top_p(p, mass) -------------------------------------------------------------------------
@@ -728,6 +837,103 @@ def top_p_nearly_reached(p: Any, mass: float) -> Any:
     return kept / kept.sum()
 
 
+@right("9.4")
+def top_p_while_the_sum_before_is_small(p: Any, mass: float) -> Any:
+    """One test, the sum before: it needs no case of its own for mass 1."""
+    order = np.argsort(-p, kind="stable")
+    before = np.append(0, np.cumsum(p[order])[:-1])
+    out = np.zeros_like(p)
+    out[order] = np.where(before < mass, p[order], 0)
+    return out / out.sum()
+
+
+@wrong("9.4")
+def top_p_shifted_mask(p: Any, mass: float) -> Any:
+    """The usual shifted mask with > : a sum that meets the mass does not count as reached."""
+    t = torch.as_tensor(np.array(p), dtype=torch.float64)
+    values, order = t.sort(descending=True, stable=True)
+    remove = values.cumsum(0) > mass
+    remove[1:] = remove[:-1].clone()
+    remove[0] = False
+    out = torch.zeros_like(t).scatter(0, order, values.masked_fill(remove, 0))
+    return out / out.sum()
+
+
+@wrong("9.4")
+def top_p_shifted_mask_in_sorted_order(p: Any, mass: float) -> Any:
+    """The same, never taken back to the classes."""
+    values = torch.as_tensor(np.array(p), dtype=torch.float64).sort(descending=True).values
+    values = values * (values.cumsum(0) - values <= mass)
+    return values / values.sum()
+
+
+@wrong("9.4")
+def top_p_reversed_order_and_where(p: Any, mass: float) -> Any:
+    """where(...)[0][0] of nothing, and a reversed sort for the ties."""
+    order = np.argsort(p)[::-1]
+    last = np.where(np.cumsum(p[order]) >= mass)[0][0]
+    out = np.zeros_like(p)
+    out[order[: last + 1]] = p[order[: last + 1]]
+    return out / out.sum()
+
+
+@wrong("9.4")
+def top_p_value_threshold_at_argmax(p: Any, mass: float) -> Any:
+    """The value at which the sum first exceeds the mass as a threshold: ties, and argmax of none."""
+    down = np.sort(p)[::-1]
+    out = np.where(p < down[np.argmax(np.cumsum(down) > mass)], 0, p)
+    return out / out.sum()
+
+
+@wrong("9.4")
+def top_p_two_at_least(p: Any, mass: float) -> Any:
+    """Takes a searchsorted of 0 for "nothing found"."""
+    order = np.argsort(-p, kind="stable")
+    cut = max(int(np.searchsorted(np.cumsum(p[order]), mass)), 1)
+    out = np.zeros_like(p)
+    out[order[: cut + 1]] = p[order[: cut + 1]]
+    return out / out.sum()
+
+
+@wrong("9.4")
+def top_p_softmax_before_the_sum(p: Any, mass: float) -> Any:
+    """Sums of the softmax of the probabilities."""
+    order = np.argsort(-p, kind="stable")
+    before = np.append(0, np.cumsum(_softmax(p[order]))[:-1])
+    out = np.zeros_like(p)
+    out[order] = np.where(before < mass, p[order], 0)
+    return out / out.sum()
+
+
+@wrong("9.4")
+def top_p_keeps_the_tail(p: Any, mass: float) -> Any:
+    """The mask inverted, and an epsilon to survive an empty rest."""
+    order = np.argsort(-p, kind="stable")
+    out = np.zeros_like(p)
+    out[order] = p[order] * (np.cumsum(p[order]) > mass)
+    return out / (out.sum() + 1e-8)
+
+
+@wrong("9.4")
+def top_p_sorted_values_unsorted_sums(p: Any, mass: float) -> Any:
+    """Sorts the indices, and adds up in the order given."""
+    order = np.argsort(-p, kind="stable")
+    before = np.cumsum(p) - p
+    out = np.zeros_like(p)
+    out[order[before < mass]] = p[order[before < mass]]
+    return out / out.sum()
+
+
+@wrong("9.4")
+def top_p_cut_in_place(p: Any, mass: float) -> Any:
+    """Writes zeros into the caller's probabilities."""
+    order = np.argsort(p, kind="stable")[::-1]
+    cut = np.cumsum(p[order]) > mass
+    cut[0] = False
+    p[order[cut]] = 0
+    return p / p.sum()
+
+
 # 9.5 sparsemax(x) ---------------------------------------------------------------------------
 
 
@@ -892,9 +1098,9 @@ def sparsemax_few_halvings(x: Any) -> Any:
     return np.maximum(z - low, 0)
 
 
-@wrong("9.5")
-def sparsemax_integer_buffer(x: Any) -> Any:
-    """A buffer of x's dtype truncates for integers."""
+@right("9.5")
+def sparsemax_buffer_like_x(x: Any) -> Any:
+    """A buffer of x's own dtype, a float one by the statement."""
     out = np.zeros_like(x)
     out[:] = sparsemax_active_set(x)
     return out
@@ -906,3 +1112,68 @@ def sparsemax_first_support_guess(x: Any) -> Any:
     x = np.asarray(x, dtype=float)
     kept = x > (x.sum() - 1) / x.size
     return np.where(kept, np.maximum(x - (x[kept].sum() - 1) / kept.sum(), 0), 0)
+
+
+@wrong("9.5")
+def sparsemax_unshifted_running_sums(x: Any) -> Any:
+    """Sums of unshifted logits: nothing passes the test beside 1e16, digits are lost at 1e12."""
+    down = np.sort(np.asarray(x, dtype=float))[::-1]
+    excess = np.cumsum(down) - 1
+    counts = np.arange(1, len(down) + 1)
+    last = counts[down * counts > excess][-1]
+    return np.maximum(x - excess[last - 1] / last, 0)
+
+
+@wrong("9.5")
+def sparsemax_unshifted_torch(x: Any) -> Any:
+    """The same in torch, with the support kept at 1 or more."""
+    t = torch.as_tensor(np.array(x), dtype=torch.float64)
+    down = t.sort(descending=True).values
+    excess = down.cumsum(0) - 1
+    counts = torch.arange(1, len(t) + 1)
+    size = int((down * counts > excess).sum().clamp(min=1))
+    return (t - excess[size - 1] / size).clamp(min=0)
+
+
+@wrong("9.5")
+def sparsemax_unshifted_loop(x: Any) -> Any:
+    """Stops at the first threshold above the next entry, on unshifted logits."""
+    down = sorted((float(v) for v in x), reverse=True)
+    total, t = 0.0, 0.0
+    for k, value in enumerate(down, start=1):
+        total += value
+        t = (total - 1) / k
+        if k == len(down) or t >= down[k]:
+            break
+    return [max(float(v) - t, 0.0) for v in x]
+
+
+@wrong("9.5")
+def sparsemax_negative_logits_clipped_first(x: Any) -> Any:
+    """Takes negative logits for 0 before it projects."""
+    return sparsemax_sort(np.maximum(np.asarray(x, dtype=float), 0))
+
+
+@wrong("9.5")
+def sparsemax_one_forgotten_in_the_condition(x: Any) -> Any:
+    """k z_k > z_1 + … + z_k, without the 1."""
+    z = np.sort(np.asarray(x, dtype=float) - np.max(x))[::-1]
+    k = np.arange(1, z.size + 1)
+    support = max(int(np.sum(k * z > np.cumsum(z))), 1)
+    return np.maximum(np.asarray(x) - np.max(x) - (z[:support].sum() - 1) / support, 0)
+
+
+@wrong("9.5")
+def sparsemax_first_k_entries(x: Any) -> Any:
+    """The right number of entries, the first in place of the largest."""
+    x = np.asarray(x, dtype=float) - np.max(x)
+    support = np.count_nonzero(sparsemax_sort(x))
+    return np.maximum(x - (x[:support].sum() - 1) / support, 0)
+
+
+@wrong("9.5")
+def sparsemax_without_a_clip(x: Any) -> Any:
+    """The right threshold, and negative entries left in."""
+    x = np.asarray(x, dtype=float) - np.max(x)
+    kept = sparsemax_sort(x) > 0
+    return x - (x[kept].sum() - 1) / kept.sum()

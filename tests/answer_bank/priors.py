@@ -170,6 +170,57 @@ def posterior_returns_logits(logits: Any, prior: Any) -> Any:
         return logits + np.log(prior)
 
 
+@right("10.1")
+def posterior_row_by_row_into_a_buffer(logits: Any, prior: Any) -> Any:
+    """A buffer of the logits' dtype, filled row by row."""
+    out = np.empty_like(logits)
+    possible = prior > 0
+    log_prior = np.where(possible, np.log(np.where(possible, prior, 1)), -np.inf)
+    for index in np.ndindex(logits.shape[:-1]):
+        out[index] = scipy.special.softmax(logits[index] + log_prior)
+    return out
+
+
+@wrong("10.1")
+def posterior_dim_1(logits: Any, prior: Any) -> Any:
+    """torch's softmax over dim 1: an IndexError for a row, another axis in a stack."""
+    t = torch.as_tensor(np.array(logits), dtype=torch.float64)
+    return torch.softmax(t + torch.as_tensor(np.array(prior), dtype=torch.float64).log(), dim=1)
+
+
+@wrong("10.1")
+def posterior_axis_1_and_floor(logits: Any, prior: Any) -> Any:
+    """Axis 1, and the prior clipped at 1e-12."""
+    joint = logits + np.log(np.clip(prior, 1e-12, None))
+    return np.exp(joint - scipy.special.logsumexp(joint, axis=1, keepdims=True))
+
+
+@wrong("10.1")
+def posterior_prior_gets_an_axis(logits: Any, prior: Any) -> Any:
+    """prior[None, :] turns a single row into a batch of one."""
+    with np.errstate(divide="ignore"):
+        return _softmax(logits + np.log(prior)[None, :])
+
+
+@wrong("10.1")
+def posterior_log_of_probabilities(logits: Any, prior: Any) -> Any:
+    """log(p + 1e-8) + log(π + 1e-8): a floor under both."""
+    return _softmax(np.log(_softmax(logits) + 1e-8) + np.log(prior + 1e-8))
+
+
+@wrong("10.1")
+def posterior_tiny_floor(logits: Any, prior: Any) -> Any:
+    """Clips the prior at the least normal float32."""
+    return _softmax(logits + np.log(np.maximum(prior, np.finfo(np.float32).tiny)))
+
+
+@wrong("10.1")
+def posterior_textbook_over_the_batch(logits: Any, prior: Any) -> Any:
+    """Likelihood times prior over the sum of everything."""
+    joint = np.exp(logits) * prior
+    return joint / joint.sum()
+
+
 # 10.2 shift_prior(logits, old, new) ---------------------------------------------------------
 
 
@@ -281,6 +332,41 @@ def shift_adds_both(logits: Any, old: Any, new: Any) -> Any:
 def shift_kl_constant(logits: Any, old: Any, new: Any) -> Any:
     """One number for all classes: it cancels in softmax and changes nothing."""
     return logits + np.sum(np.asarray(new) * np.log(np.divide(new, old)))
+
+
+@right("10.2")
+def shift_into_a_buffer(logits: Any, old: Any, new: Any) -> Any:
+    """A buffer of the logits' dtype."""
+    out = np.empty_like(logits)
+    out[...] = logits + np.log(new) - np.log(old)
+    return out
+
+
+@wrong("10.2")
+def shift_adds_the_old(logits: Any, old: Any, new: Any) -> Any:
+    """The training-time form, and no new prior."""
+    return logits + np.log(old)
+
+
+@wrong("10.2")
+def shift_by_odds(logits: Any, old: Any, new: Any) -> Any:
+    """The odds π/(1 - π) of each class, as for two outputs that stand alone."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return logits + scipy.special.logit(new) - scipy.special.logit(old)
+
+
+@wrong("10.2")
+def shift_with_an_axis_too_many(logits: Any, old: Any, new: Any) -> Any:
+    """The priors as rows of a batch: a single row comes back with two axes."""
+    return logits + np.log(new)[None, :] - np.log(old)[None, :]
+
+
+@wrong("10.2")
+def shift_recalibrated_axis_1(logits: Any, old: Any, new: Any) -> Any:
+    """Probabilities along axis 1, corrected, and their log."""
+    p = scipy.special.softmax(logits, axis=1) * new / old
+    with np.errstate(divide="ignore"):
+        return np.log(p / p.sum(axis=1, keepdims=True))
 
 
 # 10.3 mix_prior(p, prior, lam) --------------------------------------------------------------
@@ -398,6 +484,20 @@ def mix_product(p: Any, prior: Any, lam: Any) -> Any:
 def mix_softmax_of_mixture(p: Any, prior: Any, lam: Any) -> Any:
     """A softmax on top, 'to make it sum to 1'."""
     return _softmax((1 - lam) * p + lam * np.asarray(prior))
+
+
+@wrong("10.3")
+def mix_divided_along_axis_1(p: Any, prior: Any, lam: Any) -> Any:
+    """A needless division, along an axis that a single row has not."""
+    mixed = p * (1 - lam) + prior * lam
+    return mixed / mixed.sum(1, keepdims=True)
+
+
+@wrong("10.3")
+def mix_with_a_floor(p: Any, prior: Any, lam: Any) -> Any:
+    """Keeps every entry above 1e-10: an impossible class becomes possible."""
+    mixed = np.clip(p * (1 - lam) + prior * lam, 1e-10, None)
+    return mixed / mixed.sum(-1, keepdims=True)
 
 
 # 10.4 attention_bias(n, slope) --------------------------------------------------------------
@@ -534,6 +634,59 @@ def bias_one_row(n: Any, slope: Any) -> Any:
     return -slope * np.arange(n - 1, -1, -1.0)
 
 
+@right("10.4")
+def bias_float32(n: Any, slope: Any) -> Any:
+    """torch's default, float32."""
+    i = torch.arange(n, dtype=torch.float32)
+    later = torch.ones(n, n, dtype=torch.bool).tril().logical_not()
+    return (slope * (i - i[:, None])).masked_fill(later, -torch.inf)
+
+
+@wrong("10.4")
+def bias_log_of_a_geometric_prior(n: Any, slope: Any) -> Any:
+    """The log of r^distance: 0 beyond a penalty of 745, and log 0 masks what should be seen."""
+    distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    with np.errstate(divide="ignore"):
+        return np.log(np.tril(math.exp(-slope) ** distance))
+
+
+@wrong("10.4")
+def bias_mask_times_slope(n: Any, slope: Any) -> Any:
+    """slope · (mask + distances): NaN at slope 0."""
+    i = torch.arange(n, dtype=torch.float64)
+    mask = torch.full((n, n), -torch.inf, dtype=torch.float64).triu(1)
+    return slope * (mask + (i - i[:, None]))
+
+
+@wrong("10.4")
+def bias_mask_from_the_penalty(n: Any, slope: Any) -> Any:
+    """Masks where the penalty is positive: nowhere at slope 0."""
+    i = np.arange(n, dtype=float)
+    penalty = slope * (i - i[:, None])
+    penalty[penalty > 0] = -np.inf
+    return penalty
+
+
+@wrong("10.4")
+def bias_unmasked_distance(n: Any, slope: Any) -> Any:
+    """slope · (i - j), of the wrong sign and without a mask."""
+    i = torch.arange(n)
+    return slope * (i[:, None] - i).float()
+
+
+@wrong("10.4")
+def bias_one_based_and_zero_above(n: Any, slope: Any) -> Any:
+    """Distances from 1, and 0 above the diagonal."""
+    distance = np.arange(1, n + 1)[:, None] - np.arange(n)
+    return -slope * np.where(distance < 1, 0, distance)
+
+
+@wrong("10.4")
+def bias_row_of_a_batch(n: Any, slope: Any) -> Any:
+    """One row, shape (1, n), to be broadcast by somebody else."""
+    return (np.arange(1 - n, 1) * slope)[None]
+
+
 # 10.5 logit_adjusted_loss(logits, labels, prior) --------------------------------------------
 
 
@@ -662,3 +815,44 @@ def adjusted_colon_labels(logits: Any, labels: Any, prior: Any) -> Any:
     """log_p[:, labels] takes every row's loss at every label."""
     z = logits + np.log(prior)
     return -scipy.special.log_softmax(z, axis=1)[:, labels].mean()
+
+
+@right("10.5")
+def adjusted_counts_scaled(logits: Any, labels: Any, prior: Any) -> Any:
+    """Counts in place of the prior: a factor is a constant in the log."""
+    return _nll(logits + np.log(1000 * prior), labels)
+
+
+@wrong("10.5")
+def adjusted_epsilon_in_the_prior(logits: Any, labels: Any, prior: Any) -> Any:
+    """log(π + 1e-9) moves a class of π = 0.001 by a millionth."""
+    return _nll(logits + np.log(prior + 1e-9), labels)
+
+
+@wrong("10.5")
+def adjusted_subtracts_with_epsilon(logits: Any, labels: Any, prior: Any) -> Any:
+    """Subtracts log(π + 1e-8)."""
+    return _nll(logits - np.log(prior + 1e-8), labels)
+
+
+@wrong("10.5")
+def adjusted_softmax_first(logits: Any, labels: Any, prior: Any) -> Any:
+    """Softmax, then a cross-entropy that does it again."""
+    return _nll(_softmax(logits + np.log(prior)), labels)
+
+
+@wrong("10.5")
+def adjusted_margin_of_the_label(logits: Any, labels: Any, prior: Any) -> Any:
+    """A margin: log π taken from the label's own logit only."""
+    x = np.array(logits, dtype=float)
+    x[np.arange(len(x)), labels] -= np.log(prior)[labels]
+    return _nll(x, labels)
+
+
+@wrong("10.5")
+def adjusted_weights_of_mean_one(logits: Any, labels: Any, prior: Any) -> Any:
+    """Inverse frequencies scaled to mean 1 as weights of the rows."""
+    weight = torch.as_tensor((1 / prior) / np.mean(1 / prior))
+    z = torch.tensor(np.array(logits), dtype=torch.float64)
+    rows = F.cross_entropy(z, torch.tensor(np.array(labels)).long(), reduction="none")
+    return (weight[torch.tensor(np.array(labels)).long()] * rows).mean()
