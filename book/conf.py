@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # for `tools`, which `mat
 sys.path.insert(0, str(Path(__file__).parent))
 
 import material
+from myst_nb.sphinx_ import HideCodeCellNode
 
 material.bring_notebooks()
 material.bring_mathjax()
@@ -86,5 +87,6 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):
 
 
 def setup(app):
-    """Read docstrings as they are meant."""
+    """Read docstrings as they are meant, and let folds say what they hold."""
     app.connect("autodoc-process-docstring", material.escape_bars, priority=900)
+    app.add_node(HideCodeCellNode, override=True, html=(material.visit_fold, material.depart_fold))

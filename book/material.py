@@ -1,12 +1,15 @@
 """What the website takes from the rest of the course: notebooks, MathJax, tables made of both."""
 
+import html
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from tools import minutes
+from tools.notebooks import governed_by_a_prediction, read, text_of
 
 HERE = Path(__file__).resolve().parent
 COURSE = HERE.parent / "notebooks"
@@ -32,9 +35,27 @@ def bring_notebooks() -> None:
     for stale in {path.name for path in folder.glob("*.ipynb")} - {p.name for p in NOTEBOOKS}:
         (folder / stale).unlink()
     for path in NOTEBOOKS:
-        text = path.read_text(encoding="utf-8")
-        put(re.sub(*SOURCE_LINK, text).encode("utf-8"), folder / path.name)
+        notebook = read(path)
+        for_the_website(notebook)
+        put(text_of(notebook).encode("utf-8"), folder / path.name)
     put((COURSE / "softmax_page.pdf").read_bytes(), folder / "softmax_page.pdf")
+
+
+def for_the_website(notebook: nbformat.NotebookNode) -> None:
+    """Change a notebook, in place, into what the website shows.
+
+    What answers a prediction is hidden until asked for. The outputs of check cells are left out:
+    they say that nothing was answered yet.
+    """
+    for _, governed in governed_by_a_prediction(notebook.cells):
+        for cell in governed:
+            if cell.outputs:
+                cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-output"]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(*SOURCE_LINK, cell.source)
+        elif cell.id.startswith("check-"):
+            cell.outputs = []
 
 
 def bring_mathjax() -> None:
@@ -82,6 +103,42 @@ def escape_bars(
             parts = line.split("`")
             parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
             lines[number] = "`".join(parts)
+
+
+# -- what is hidden until asked for ---------------------------------------------------------------
+
+ANSWER = ("Show what comes", "Hide what comes")
+
+
+def visit_fold(translator: Any, node: Any) -> None:
+    """Begin a fold: a prediction's answer, or a cell of checks or of plotting code."""
+    show, hide = prompts(node)
+    classes = " ".join(node["classes"])
+    translator.body.append(
+        f'<details class="admonition hide {classes}">\n<summary>\n'
+        f'<p class="collapsed admonition-title">{html.escape(show)}</p>\n'
+        f'<p class="expanded admonition-title">{html.escape(hide)}</p>\n</summary>\n'
+    )
+
+
+def depart_fold(translator: Any, node: Any) -> None:
+    """End a fold."""
+    translator.body.append("</details>\n")
+
+
+def prompts(node: Any) -> tuple[str, str]:
+    """Return what a fold says when it is closed, and when it is open.
+
+    A folded cell says itself what it is, in the comment of its first line.
+    """
+    if "above-input" not in node["classes"]:
+        return ANSWER
+    first = node.astext().lstrip().partition("\n")[0]
+    comment = first.removeprefix("#").strip() if first.startswith("#") else "Code"
+    return comment, comment
+
+
+# -- tables of exercises and sources --------------------------------------------------------------
 
 
 def exercises() -> str:

@@ -19,7 +19,8 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 
 from tests.axe import findings
-from tests.course import NOTEBOOKS, PATHS, ROOT
+from tests.course import NOTEBOOKS, PATHS, ROOT, code_cells, exercise_id, is_folded, read
+from tools.notebooks import governed_by_a_prediction
 
 pytest.importorskip("sphinx", reason="the book's requirements are not installed")
 
@@ -143,6 +144,65 @@ def test_every_notebook_can_be_opened_elsewhere_and_its_errors_reported(
         assert any(
             link.startswith("https://github.com/someone/softmax/issues/new") for link in links
         )
+
+
+# -- what is hidden until asked for -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cells(book: Path) -> dict[Path, list[Any]]:
+    """Return the code cells of every notebook's page."""
+    soup = pytest.importorskip("bs4").BeautifulSoup
+    return {
+        path: soup((book / "notebooks" / f"{path.stem}.html").read_text("utf-8"), "html.parser")
+        .find("article")
+        .select("div.cell")
+        for path in PATHS
+    }
+
+
+def words(element: Any) -> str:
+    """Return the text of a part of a page, spaces made even."""
+    return " ".join(element.get_text().split())
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_what_answers_a_prediction_is_shown_when_asked_for(
+    path: Path, cells: dict[Path, list[Any]]
+) -> None:
+    answering = {
+        cell.id
+        for _, governed in governed_by_a_prediction(read(path).cells)
+        for cell in governed
+        if cell.outputs and not exercise_id(cell, "check")
+    }
+    assert answering or path.stem == "00_start_here"
+    assert len(code_cells(path)) == len(cells[path])
+    for cell, shown in zip(code_cells(path), cells[path], strict=True):
+        outputs = shown.select(".cell_output")
+        folds = shown.select("details.below-input")
+        if exercise_id(cell, "check"):
+            assert outputs == [], f"{cell.id}: the verdict on nothing is left out"
+        elif cell.id in answering:
+            (fold,) = folds
+            assert words(fold.select_one("p.collapsed")) == "Show what comes"
+            assert fold.select(".cell_output") == outputs != []
+        else:
+            assert folds == [], cell.id
+            assert bool(outputs) == bool(cell.outputs), cell.id
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_folded_cells_say_what_they_hold(path: Path, cells: dict[Path, list[Any]]) -> None:
+    for cell, shown in zip(code_cells(path), cells[path], strict=True):
+        folds = shown.select("details.above-input")
+        if is_folded(cell):
+            (fold,) = folds
+            comment = cell.source.partition("\n")[0].removeprefix("# ")
+            assert words(fold.select_one("p.collapsed")) == " ".join(comment.split())
+            assert fold.select(".cell_input")
+        else:
+            assert folds == [], cell.id
 
 
 # -- a browser ----------------------------------------------------------------------------------
