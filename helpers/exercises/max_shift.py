@@ -1,4 +1,4 @@
-"""Exercises 3.1 to 3.4: the max shift, over any axis, with any constant, and under a mask."""
+"""Exercises 3.1 to 3.5: the max shift, over any axis, with any constant, and under a mask."""
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def _softmax_truth(x, axis=-1):
         ordinary(np.array([[0.3, -1.0, 2.0]]), note="a batch of one row"),
         ordinary(_rng.normal(size=(2, 3, 4)), note="a three-dimensional stack"),
         ordinary(_read_only(np.array([1.0, 4.0, 2.0])), note="a read-only array"),
-        ordinary(np.array([1, 3, 2]), note="integers"),
+        ordinary(np.array([1, 3, 2]), note="a row of integers"),
         ordinary(np.array([1.0, 2.5, -np.inf]), note="a masked class, -inf"),
         ordinary(np.array([0.5, 2.0, 1.0], dtype=np.float32), note="float32"),
         ordinary(np.array([0.5, 2.0, 1.0], dtype=np.float16), note="float16"),
@@ -67,9 +67,10 @@ def _softmax_truth(x, axis=-1):
 def softmax_stable(x):
     """Return the softmax of x over its last axis, right for logits of any size.
 
-    x has the shape (..., n): a row of n logits, a batch (N, n) or a stack of them. An entry may
-    be -inf (its probability is 0), but no row is all -inf. The result has the shape of x, and
-    each row sums to 1. x itself is left unchanged.
+    x has the shape (..., n): a row of n logits, a batch (N, n) or a stack of them; floats, and
+    integers too. An entry may be -inf (its probability is 0), but no row is all -inf. The result
+    has the shape of x, and each row sums to 1. x itself is left unchanged.
+    Write it yourself, without a ready-made softmax or log-sum-exp.
     """
     e = np.exp(x - np.max(x, axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
@@ -247,31 +248,167 @@ def missing_keepdims(x, *, where):
     return e / e.sum(axis=-1, keepdims=where == "maximum")
 
 
+def _shifted_by(x, maximum, axis=-1):
+    """Subtract the maximum of each slice along an axis, of everything, or nothing."""
+    if maximum == "nothing":
+        return np.asarray(x, dtype=float)
+    return x - np.max(x, axis=None if maximum == "of everything" else axis, keepdims=True)
+
+
 @softmax_stable.mistake(
     "the sums run down the columns (axis 0): each row of the last axis is one distribution. "
-    "Use axis=-1."
+    "Use axis=-1 for the maximum and for the sum.",
+    maximum=("per column", "of everything"),
 )
-def first_axis(x):
-    e = np.exp(x - np.max(x, axis=0, keepdims=True))
+def first_axis(x, *, maximum):
+    e = np.exp(_shifted_by(x, maximum, axis=0))
     return e / e.sum(axis=0, keepdims=True)
 
 
 @softmax_stable.mistake(
-    "axis 1 is the axis of the classes in a batch (N, n) only: a single row has no axis 1, and in "
-    "a stack it is another one. The last axis is axis=-1, whatever the shape."
+    "the sums run down the columns (axis 0), and nothing is subtracted before exp, which "
+    "overflows. Use axis=-1, and subtract each row's maximum first."
 )
-def second_axis(x):
-    e = np.exp(x - np.max(x, axis=1, keepdims=True))
+def first_axis_and_no_shift(x):
+    e = np.exp(x)
+    return e / e.sum(axis=0, keepdims=True)
+
+
+def _rows_and_stacks_by_axis_1(x, maximum):
+    if np.ndim(x) == 1:
+        raise IndexError("axis 1 is out of bounds for array of dimension 1")
+    e = np.exp(_shifted_by(x, maximum, axis=1))
     return e / e.sum(axis=1, keepdims=True)
 
 
 @softmax_stable.mistake(
-    "the whole array is normalised at once, so its total is 1: each row has to sum to 1 on its "
-    "own. Use axis=-1 and keepdims=True."
+    "axis 1 is the axis of the classes in a batch (N, n) only: a single row has no axis 1, and in "
+    "a stack it is another one. The last axis is axis=-1, whatever the shape.",
+    maximum=("per row",),
 )
-def no_axis(x):
-    e = np.exp(x - np.max(x))
+def second_axis(x, *, maximum):
+    return _rows_and_stacks_by_axis_1(x, maximum)
+
+
+@softmax_stable.mistake(
+    "axis 1 is the last axis of a batch (N, n) only, and one maximum for everything lets the rows "
+    "far below it vanish. Use axis=-1 in the sum and in the maximum.",
+)
+def second_axis_and_global_maximum(x):
+    return _rows_and_stacks_by_axis_1(x, "of everything")
+
+
+@softmax_stable.mistake(
+    "axis 1 is the last axis of a batch (N, n) only, and nothing is subtracted before exp, which "
+    "overflows. Use axis=-1, and subtract each row's maximum first.",
+)
+def second_axis_and_no_shift(x):
+    return _rows_and_stacks_by_axis_1(x, "nothing")
+
+
+@softmax_stable.mistake(
+    "the whole array is normalised at once, so its total is 1: each row has to sum to 1 on its "
+    "own. Use axis=-1 and keepdims=True.",
+    maximum=("of everything", "per row"),
+)
+def no_axis(x, *, maximum):
+    e = np.exp(_shifted_by(x, maximum))
     return e / e.sum()
+
+
+@softmax_stable.mistake(
+    "the whole array is normalised at once, and nothing is subtracted before exp, which "
+    "overflows. Each row has to sum to 1 on its own (axis=-1), and needs its own shift."
+)
+def no_axis_and_no_shift(x):
+    e = np.exp(x)
+    return e / e.sum()
+
+
+@softmax_stable.mistake(
+    "this takes a batch (N, n) and nothing else: a single row or a stack stops it. "
+    "With axis=-1 and keepdims=True the same lines take every shape.",
+    maximum=("per row", "of everything", "nothing"),
+    stack=("stops", "works"),
+)
+def batches_only(x, *, maximum, stack):
+    if np.ndim(x) == 1 or (np.ndim(x) > 2 and stack == "stops"):
+        raise Exception("not a batch")  # noqa: TRY002 (whatever is raised agrees with it)
+    e = np.exp(_shifted_by(x, maximum))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "this takes a single row and no batch: its entries are taken one by one, and those of a batch "
+    "are rows. Let NumPy do it along axis=-1, with keepdims=True.",
+    shift=(True, False),
+    buffer=("float", "as x"),
+    one_row=("stops", "gives 1"),
+)
+def single_rows_only(x, *, shift, buffer, one_row):
+    if np.ndim(x) > 1:
+        if one_row == "gives 1" and len(x) == 1:
+            return np.ones(np.shape(x))
+        raise Exception("not a row")  # noqa: TRY002
+    e = np.exp(x - np.max(x) if shift else x)
+    return (e / e.sum()).astype(float if buffer == "float" else np.asarray(x).dtype)
+
+
+@softmax_stable.mistake(
+    "right for a row and for a batch (N, n), not for a stack: with the maximum and the sum along "
+    "axis=-1 no branch on the number of dimensions is needed.",
+    stack=("everything at once", "axis 0", "axis 1", "stops"),
+)
+def rows_and_batches_only(x, *, stack):
+    if np.ndim(x) > 2:
+        if stack == "stops":
+            raise Exception("a stack")  # noqa: TRY002
+        axis = {"everything at once": None, "axis 0": 0, "axis 1": 1}[stack]
+    else:
+        axis = -1
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax_stable.mistake(
+    "the result is written into an array of the dtype of x: with integer logits every probability "
+    "is cut off to 0 or 1. Make the array with dtype=float."
+)
+def integer_buffer(x):
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return (e / e.sum(axis=-1, keepdims=True)).astype(np.asarray(x).dtype)
+
+
+@softmax_stable.mistake(
+    "the maximum is subtracted from exp(x), after it: exp has overflowed by then, and the ratios "
+    "are changed. Subtract inside: exp(x - m).",
+    maximum=("per row", "of everything"),
+    normalised=(True, False),
+)
+def subtracts_after_exp(x, *, maximum, normalised):
+    e = np.exp(x) - np.max(x, axis=-1 if maximum == "per row" else None, keepdims=True)
+    return e / e.sum(axis=-1, keepdims=True) if normalised else e
+
+
+@softmax_stable.mistake(
+    "that is the sigmoid of each logit on its own: softmax lets the logits of a row compete, "
+    "exp(x_i) divided by the sum of all exp(x_j).",
+    normalised=(False, True),
+)
+def sigmoid_of_each(x, *, normalised):
+    s = 1 / (1 + np.exp(-np.asarray(x, dtype=float)))
+    return s / s.sum(axis=-1, keepdims=True) if normalised else s
+
+
+@softmax_stable.mistake(
+    "a constant was added to the maximum before it was subtracted: the largest exponent is then "
+    "not 0, and small probabilities vanish, or large ones overflow, sooner. Subtract the maximum "
+    "itself.",
+    offset=(50.0, 88.0, 100.0, 300.0, 500.0, 600.0, 700.0),
+)
+def shift_above_the_maximum(x, *, offset):
+    e = np.exp(x - (np.max(x, axis=-1, keepdims=True) + offset))
+    return e / e.sum(axis=-1, keepdims=True)
 
 
 @softmax_stable.mistake(
@@ -364,7 +501,6 @@ _cube = _rng.normal(scale=2.0, size=(3, 3, 3))
         *(ordinary(_stack, axis, note=f"a 2 × 3 × 4 stack, axis {axis}") for axis in range(-3, 3)),
         *(ordinary(_cube, axis, note=f"a 3 × 3 × 3 stack, axis {axis}") for axis in range(3)),
         ordinary(np.array([[2.0], [5.0]]), 1, note="an axis of length 1"),
-        ordinary(np.array([[2, 5], [3, 1]]), 0, note="integers"),
         ordinary(np.array([[0.5, 2.0], [1.0, 3.0]], dtype=np.float32), 0, note="float32"),
         extreme(np.array([[1000.0, -1000.0], [999.0, -1002.0]]), 0, note="columns 2000 apart"),
         extreme(np.array([[1000.0, -1000.0], [999.0, -1002.0]]), 1, note="rows 2000 wide"),
@@ -378,8 +514,9 @@ _cube = _rng.normal(scale=2.0, size=(3, 3, 3))
 def softmax_axis(x, axis):
     """Return the stable softmax of x over the given axis, which may be negative.
 
-    x is an array of logits of any shape and any finite size, axis an integer as NumPy takes it
-    (-1 is the last). The result has the shape of x, and sums to 1 along that axis.
+    x is a float array of any shape, its logits of any finite size; axis is an integer as NumPy
+    takes it (-1 is the last). The result has the shape of x, and sums to 1 along that axis.
+    Write it yourself, without a ready-made softmax or log-sum-exp.
     """
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
@@ -433,6 +570,27 @@ def reshapes_instead_of_transposing(x, axis, *, there):
     x = np.asarray(x)
     rows = np.moveaxis(x, axis, -1) if there == "moveaxis" else x.reshape(-1, x.shape[axis])
     return _softmax_last(rows).reshape(x.shape)
+
+
+@softmax_axis.mistake(
+    "np.atleast_2d makes a row of n logits a table of shape (1, n), in which axis 0 is another "
+    "axis: each logit is then alone and gets 1. Leave x as it is; keepdims=True suits 1-D too."
+)
+def row_made_a_table(x, axis):
+    table = np.atleast_2d(x)
+    e = np.exp(table - np.max(table, axis=axis, keepdims=True))
+    return (e / e.sum(axis=axis, keepdims=True)).reshape(np.shape(x))
+
+
+@softmax_axis.mistake(
+    "the axis that was summed is put back at the end, by [..., None], wherever it came from: that "
+    "is right for the last axis only. keepdims=True leaves it in its place.",
+    where=("sum", "both"),
+)
+def axis_put_back_at_the_end(x, axis, *, where):
+    m = np.max(x, axis=axis)[..., None] if where == "both" else 0
+    e = np.exp(x - m)
+    return e / e.sum(axis=axis)[..., None]
 
 
 @softmax_axis.mistake(
@@ -677,6 +835,7 @@ def _spread_of_kept(x, mask):
 
 _T, _F = True, False
 _LOWEST = float(np.finfo(np.float64).min)
+_LOWEST_SINGLE = float(np.finfo(np.float32).min)
 
 
 @exercise(
@@ -703,7 +862,6 @@ _LOWEST = float(np.finfo(np.float64).min)
             np.array([[[_T, _F, _T], [_T, _T, _T]], [[_F, _F, _T], [_T, _T, _F]]]),
             note="a three-dimensional stack",
         ),
-        ordinary(np.array([1, 3, 2]), np.array([_T, _F, _T]), note="integers"),
         ordinary(
             np.array([0.5, 3.0, 2.0], dtype=np.float32), np.array([_T, _F, _T]), note="float32"
         ),
@@ -731,6 +889,14 @@ _LOWEST = float(np.finfo(np.float64).min)
             note="rows 2000 apart",
         ),
         extreme(
+            np.array([-100.0, 3.0, -101.0]), np.array([_T, _F, _T]), note="kept logits near -100"
+        ),
+        extreme(
+            np.array([-1000.0, 3.0, -1001.0]),
+            np.array([_T, _F, _T]),
+            note="kept logits near -1000, one masked",
+        ),
+        extreme(
             np.array([-10000.0, 5.0, -10001.0]),
             np.array([_T, _F, _T]),
             note="kept logits near -1e4: no masked value may look like them",
@@ -744,14 +910,18 @@ _LOWEST = float(np.finfo(np.float64).min)
     ],
     truth=_masked_softmax_truth,
     relative=_spread_of_kept,
-    remark="-inf is the one fill that no finite logit can reach: exp(-inf - m) is exactly 0.",
+    library=("masked_softmax", "masked.softmax"),
+    remark="-inf is the one fill that no finite logit can reach: exp(-inf - m) is exactly 0. If you "
+    "set the NaN of a fully masked row to 0 afterwards, the values are right, and in PyTorch the "
+    "gradients still NaN: the row must not become NaN in the first place.",
 )
 def masked_softmax(x, mask):
     """Return the softmax of x over its last axis, taken over the kept entries only.
 
-    mask is a boolean array of the shape of x: True keeps an entry, False masks it. Masked entries
-    get exactly 0, the kept ones of each row sum to 1, and a fully masked row gives zeros. Finite
-    logits of any size must work, whatever stands at the masked places.
+    x is a float array of shape (..., n), mask a boolean array of the same shape: True keeps an
+    entry, False masks it. Masked entries get exactly 0, the kept ones of each row sum to 1, and a
+    fully masked row gives zeros. Finite logits of any size must work, whatever stands at the
+    masked places. Leave x and mask unchanged. The softmax inside may be a library's.
     """
     kept = np.where(mask, x, -np.inf)
     top = np.max(kept, axis=-1, keepdims=True)
@@ -785,6 +955,14 @@ def _zero_where_fully_masked(p, mask):
     return np.where(mask.any(axis=-1, keepdims=True), p, 0)
 
 
+def _normalised(e, policy):
+    """Divide each row by its sum; a sum of 0 gives NaN, zeros, or has a number added to it."""
+    total = e.sum(axis=-1, keepdims=True)
+    if policy == "zeros":
+        return e / np.where(total == 0, 1, total)
+    return e / total if policy == "NaN" else e / (total + policy)
+
+
 @masked_softmax.mistake(
     "the logits are multiplied by the mask: a masked entry becomes the logit 0, not the "
     "probability 0, and exp(0) = 1 takes its share. Fill with -inf.",
@@ -816,27 +994,34 @@ def zeroes_afterwards(x, mask):
     "the masked entries are removed after the shift, so the maximum runs over them too. Where all "
     "are masked, 0/0 is left; where a masked logit is far above the kept ones, these have "
     "vanished. Mask first: np.where(mask, x, -np.inf), and then the shift.",
-    policy=("zeros", "NaN", "zeroes, then renormalises"),
+    policy=("zeros", "NaN"),
+    of=("exp", "softmax"),
 )
-def maximum_over_masked_entries(x, mask, *, policy):
-    if policy == "zeroes, then renormalises":
-        e = _stable(x) * mask
-    else:
-        e = np.where(mask, np.exp(x - np.max(x, axis=-1, keepdims=True)), 0)
-    total = e.sum(axis=-1, keepdims=True)
-    return e / total if policy == "NaN" else e / np.where(total == 0, 1, total)
+def maximum_over_masked_entries(x, mask, *, policy, of):
+    e = _stable(x) if of == "softmax" else np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return _normalised(np.where(mask, e, 0), policy)
+
+
+@masked_softmax.mistake(
+    "the logits are multiplied by the mask before the shift, so a masked entry stands at 0 and "
+    "takes part in the maximum: kept logits far below 0 vanish. Fill with -inf.",
+    policy=("zeros", "NaN", 1e-20, 1e-30, 1e-35),
+)
+def maximum_over_zeros(x, mask, *, policy):
+    return _normalised(np.where(mask, _stable(x * mask), 0), policy)
 
 
 @masked_softmax.mistake(
     "the mask is inverted: True means keep. (Some library functions take the opposite: "
-    "True means masked.)"
+    "True means masked.)",
+    fill=(-np.inf, -1e4, -1e9, -1e30, _LOWEST),
+    policy=("zeros", "NaN"),
 )
-def inverted_mask(x, mask):
-    kept = np.where(mask, -np.inf, x)
+def inverted_mask(x, mask, *, fill, policy):
+    kept = np.where(mask, fill, x)
     top = np.max(kept, axis=-1, keepdims=True)
-    e = np.exp(kept - np.where(np.isfinite(top), top, 0))
-    total = e.sum(axis=-1, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+    e = np.exp(kept - (np.where(np.isfinite(top), top, 0) if policy == "zeros" else top))
+    return _normalised(e, policy)
 
 
 @masked_softmax.mistake(
@@ -875,14 +1060,17 @@ def uniform_on_a_fully_masked_row(x, mask):
 @masked_softmax.mistake(
     "a finite fill stands for -inf: it is a logit like any other, and where the kept logits are of "
     "its size the masked entries take their share. Fill with -inf.",
-    fill=(-1e2, -1e3, -1e4, -1e5, -1e6, -1e8, -1e9, -1e10, -1e12, -1e20, -1e30, _LOWEST),
+    fill=tuple(-(10.0**k) for k in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 20, 30, 32))
+    + (-32752.0, -65504.0, _LOWEST_SINGLE, _LOWEST),
     how=("replace", "add"),
-    zeroed=(False, True),
+    zeroed=("nothing", "fully masked rows", "masked entries"),
 )
 def finite_fill(x, mask, *, fill, how, zeroed):
     filled = np.where(mask, x, fill) if how == "replace" else x + np.where(mask, 0.0, fill)
     p = _stable(filled)
-    return _zero_where_fully_masked(p, mask) if zeroed else p
+    if zeroed == "masked entries":
+        return np.where(mask, p, 0)
+    return _zero_where_fully_masked(p, mask) if zeroed == "fully masked rows" else p
 
 
 @masked_softmax.mistake(
@@ -898,24 +1086,35 @@ def inf_times_zero(x, mask):
 
 @masked_softmax.mistake(
     "nothing is subtracted before exp: right for small logits, NaN or zeros for large ones. "
-    "Subtract the maximum of the kept entries."
+    "Subtract the maximum of the kept entries.",
+    policy=("zeros", "NaN", 1e-20, 1e-30, 1e-35),
+    cleaned=(False, True),
 )
-def without_a_shift(x, mask):
-    e = np.where(mask, np.exp(x), 0)
-    total = e.sum(axis=-1, keepdims=True)
-    return e / np.where(total == 0, 1, total)
+def without_a_shift(x, mask, *, policy, cleaned):
+    p = _normalised(np.where(mask, np.exp(x), 0), policy)
+    return np.nan_to_num(p, nan=0) if cleaned else p
 
 
 @masked_softmax.mistake(
     "an epsilon in the denominator guards the fully masked row: it also changes the digits of all "
     "others. Replace the denominator only where it is 0.",
-    epsilon=(1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5),
+    epsilon=(1e-13, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5),
+    maximum=("of the kept", "of all", "of x times the mask", "none"),
+    of=("exp", "softmax"),
 )
-def epsilon_for_fully_masked_rows(x, mask, *, epsilon):
+def epsilon_for_fully_masked_rows(x, mask, *, epsilon, maximum, of):
     kept = np.where(mask, x, -np.inf)
     top = np.max(kept, axis=-1, keepdims=True)
-    e = np.exp(kept - np.where(np.isfinite(top), top, 0))
-    return e / (e.sum(axis=-1, keepdims=True) + epsilon)
+    shifted = {
+        "of the kept": kept - np.where(np.isfinite(top), top, 0),
+        "of all": x - np.max(x, axis=-1, keepdims=True),
+        "of x times the mask": x * mask - np.max(x * mask, axis=-1, keepdims=True),
+        "none": x,
+    }[maximum]
+    e = np.exp(shifted)
+    if of == "softmax":
+        e = e / e.sum(axis=-1, keepdims=True)
+    return _normalised(np.where(mask, e, 0), epsilon)
 
 
 @masked_softmax.mistake(
@@ -946,3 +1145,340 @@ def writes_into_the_logits(x, mask):
 )
 def ignores_the_mask(x, mask):
     return _stable(x)
+
+
+# --- 3.5 -----------------------------------------------------------------------------------------
+
+
+def _masked_log_softmax_truth(x, mask):
+    import mpmath
+
+    result = np.full(np.shape(x), -np.inf)
+    with mpmath.workdps(40):
+        for index in np.ndindex(*np.shape(x)[:-1]):
+            kept = [mpmath.mpf(float(value)) for value in np.asarray(x)[index][mask[index]]]
+            if kept:
+                top = max(kept)
+                log_sum = mpmath.log(mpmath.fsum(mpmath.exp(value - top) for value in kept))
+                result[index][mask[index]] = [float(value - top - log_sum) for value in kept]
+    return result
+
+
+def _size_of_kept(x, mask, expected):
+    """Return max(1, |x - max x|) at the kept entries: the size of the terms that are added."""
+    kept = np.where(mask, np.asarray(x, dtype=float), -np.inf)
+    gap = np.abs(kept - np.max(kept, axis=-1, keepdims=True))
+    return np.maximum(1.0, np.where(np.isfinite(gap), gap, 0.0))
+
+
+@exercise(
+    "3.5",
+    minutes=8,
+    probes=[
+        ordinary(np.array([1.0, 3.0, 2.0]), np.array([_T, _F, _T]), note="the largest is masked"),
+        ordinary(np.array([1.0, 3.0, 2.0]), np.array([_F, _T, _T]), note="the smallest is masked"),
+        ordinary(np.array([0.5, -1.0, 2.0]), np.array([_T, _T, _T]), note="nothing is masked"),
+        ordinary(np.array([-2.0, -5.0, -3.0]), np.array([_T, _F, _T]), note="negative logits"),
+        ordinary(np.array([4.0, 7.0]), np.array([_T, _F]), note="one entry is kept: log 1 is 0"),
+        ordinary(
+            np.array([[1.0, 2.0, 0.5], [5.0, 3.0, 4.0], [0.0, 2.0, 1.0]]),
+            np.array([[_T, _F, _T], [_T, _T, _T], [_F, _T, _T]]),
+            note="a square batch, another mask in each row",
+        ),
+        ordinary(
+            np.array([[1.0, 4.0, 2.0], [3.0, 0.0, 1.0]]),
+            np.array([[_T, _T, _F], [_F, _T, _T]]),
+            note="a batch of two rows",
+        ),
+        ordinary(
+            _rng.normal(size=(2, 2, 3)),
+            np.array([[[_T, _F, _T], [_T, _T, _T]], [[_F, _F, _T], [_T, _T, _F]]]),
+            note="a three-dimensional stack",
+        ),
+        ordinary(
+            np.array([0.5, 3.0, 2.0], dtype=np.float32), np.array([_T, _F, _T]), note="float32"
+        ),
+        ordinary(
+            _read_only(np.array([1.0, 3.0, 2.0])),
+            _read_only(np.array([_T, _T, _F])),
+            note="read-only arrays",
+        ),
+        ordinary(np.array([1.0, 3.0]), np.array([_F, _F]), note="a fully masked row: -inf, -inf"),
+        ordinary(
+            np.array([[1.0, 3.0, 2.0], [0.5, 1.0, 4.0]]),
+            np.array([[_F, _F, _F], [_T, _F, _T]]),
+            note="one of two rows is fully masked",
+        ),
+        extreme(
+            np.array([0.0, -800.0, 1.0]),
+            np.array([_T, _T, _F]),
+            note="a kept probability too small for float64; its log is -800",
+        ),
+        extreme(np.array([0.0, -30.0, 5.0]), np.array([_T, _T, _F]), note="a kept log p of -30"),
+        extreme(np.array([1000.0, 999.0, 0.0]), np.array([_T, _T, _F]), note="large kept logits"),
+        extreme(np.array([-1000.0, -1001.0]), np.array([_T, _T]), note="kept logits near -1000"),
+        extreme(
+            np.array([0.0, 1.0, 2000.0]),
+            np.array([_T, _T, _F]),
+            note="a masked logit 2000 above the kept ones",
+        ),
+        extreme(
+            np.array([[1000.0, 998.0], [-1000.0, -1001.0]]),
+            np.array([[_T, _T], [_T, _T]]),
+            note="rows 2000 apart",
+        ),
+        extreme(
+            np.array([-100.0, 3.0, -101.0]), np.array([_T, _F, _T]), note="kept logits near -100"
+        ),
+        extreme(
+            np.array([-1000.0, 3.0, -1001.0]),
+            np.array([_T, _F, _T]),
+            note="kept logits near -1000, one masked",
+        ),
+        extreme(
+            np.array([-10000.0, 5.0, -10001.0]),
+            np.array([_T, _F, _T]),
+            note="kept logits near -1e4: no masked value may look like them",
+        ),
+        extreme(
+            np.array([-1e9, 5.0, -1e9 - 2]), np.array([_T, _F, _T]), note="kept logits near -1e9"
+        ),
+        extreme(
+            np.array([_LOWEST, 5.0]), np.array([_T, _F]), note="the kept logit is finfo.min itself"
+        ),
+    ],
+    truth=_masked_log_softmax_truth,
+    scale=_size_of_kept,
+    library=("masked_log_softmax", "masked.log_softmax"),
+    remark="A loss that picks a masked class is then inf, which is the truth: the model gives that "
+    "class no chance at all.",
+)
+def masked_log_softmax(x, mask):
+    """Return the log-softmax of x over its last axis, taken over the kept entries only.
+
+    x is a float array of shape (..., n), mask a boolean array of the same shape: True keeps an
+    entry, False masks it. Masked entries get -inf, and so does every entry of a fully masked row;
+    nothing is NaN. Finite logits of any size must work, with all their digits, whatever stands at
+    the masked places. Leave x and mask unchanged. The log-softmax inside may be a library's.
+    """
+    kept = np.where(mask, x, -np.inf)
+    top = np.max(kept, axis=-1, keepdims=True)
+    shifted = kept - np.where(np.isfinite(top), top, 0)
+    total = np.exp(shifted).sum(axis=-1, keepdims=True)
+    return shifted - np.log(np.where(total == 0, 1, total))
+
+
+masked_log_softmax.hints(
+    "log(e^a / S) is a - log S. Which a gives the log-probability -inf, whatever S is?",
+    "Fill the masked entries with -inf, as in 3.4. For the kept ones the answer is "
+    "(x - m) - log(sum of exp(x - m)), and no probability is formed on the way.",
+    "In a fully masked row m is -inf, and -inf - (-inf) is NaN: give it the shift 0. Its sum is "
+    "then 0, and log 0 is -inf, so that -inf - (-inf) would come back: take log 1 there.",
+    "shifted = kept - np.where(np.isfinite(top), top, 0), and then subtract "
+    "np.log(np.where(total == 0, 1, total)).",
+)
+masked_log_softmax.reasoning(
+    "A masked entry stays -inf through both subtractions, since what is subtracted is finite. A "
+    "kept one is (x - m) - log(sum): the probability itself may be too small for any float, its "
+    "logarithm is an ordinary number, so the probability is never formed. In a fully masked row "
+    "both subtrahends are 0, and -inf stays -inf. A small number in place of -inf, or a small "
+    "number added before the log, is a probability that you invented."
+)
+
+
+def _log_softmax(x):
+    shifted = x - np.max(x, axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+@masked_log_softmax.mistake(
+    "the log was taken of the masked softmax: where a probability underflows to 0 its log is -inf, "
+    "although the class was kept and its log is an ordinary number. Stay in logs: "
+    "(x - m) - log(sum).",
+)
+def log_of_masked_softmax(x, mask):
+    return np.log(masked_softmax.reference(x, mask))
+
+
+@masked_log_softmax.mistake(
+    "a small number was added to the probabilities before the log: masked entries get log ε in "
+    "place of -inf, and the digits of the others change. Stay in logs, and leave it out.",
+    epsilon=(1e-300, 1e-45, 1e-30, 1e-20, 1e-16, 2**-52, *(10.0**-k for k in range(15, 4, -1))),
+    clipped=(False, True),
+)
+def epsilon_before_the_log(x, mask, *, epsilon, clipped):
+    p = masked_softmax.reference(x, mask)
+    return np.log(np.maximum(p, epsilon) if clipped else p + epsilon)
+
+
+@masked_log_softmax.mistake(
+    "a finite fill stands for -inf: masked entries get a finite log-probability, a fully masked "
+    "row looks like an ordinary one, and kept logits of the fill's size lose their share. Fill "
+    "with -inf.",
+    fill=tuple(-(10.0**k) for k in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 20, 30, 32))
+    + (-65504.0, _LOWEST_SINGLE, _LOWEST),
+    how=("replace", "add"),
+    after=("nothing", "-inf at the masked"),
+)
+def finite_fill_in_logs(x, mask, *, fill, how, after):
+    filled = np.where(mask, x, fill) if how == "replace" else x + np.where(mask, 0.0, fill)
+    log_p = _log_softmax(filled)
+    return log_p if after == "nothing" else np.where(mask, log_p, -np.inf)
+
+
+@masked_log_softmax.mistake(
+    "masked logits were replaced by 0 or by a small number: that is an ordinary logit, and exp of "
+    "it, 1 or nearly so, takes its share. Fill with -inf.",
+    fill=(0.0, 1e-12, 1e-10, 1e-9, 1e-8, 1e-6),
+    after=("nothing", "-inf at the masked", "0 at the masked"),
+)
+def ordinary_logit_at_masked_entries(x, mask, *, fill, after):
+    log_p = _log_softmax(np.where(mask, x, fill))
+    if after == "nothing":
+        return log_p
+    return np.where(mask, log_p, -np.inf if after == "-inf at the masked" else 0.0)
+
+
+@masked_log_softmax.mistake(
+    "the log of the mask plus ε is added: log ε is a finite fill, about -100 for 1e-45, and kept "
+    "logits that low lose their share. Fill with -inf.",
+    epsilon=(1e-45, 1.401298464324817e-45, 1e-40, 1e-35, 1e-32, 1e-30, 1e-20, 1e-13, 1e-12, 1e-10),
+)
+def log_of_mask_plus_epsilon(x, mask, *, epsilon):
+    return _log_softmax(x + np.log(mask + epsilon))
+
+
+@masked_log_softmax.mistake(
+    "the masked entries are in the normaliser: the kept probabilities do not sum to 1. Mask before "
+    "the sum, not after it.",
+)
+def masked_entries_in_the_normaliser(x, mask):
+    return np.where(mask, _log_softmax(x), -np.inf)
+
+
+@masked_log_softmax.mistake(
+    "a fully masked row is NaN: its maximum is -inf, and -inf - (-inf) is NaN. Give such a row the "
+    "shift 0, and the log-sum 0."
+)
+def nan_on_a_dead_row(x, mask):
+    return _log_softmax(np.where(mask, x, -np.inf))
+
+
+@masked_log_softmax.mistake(
+    "a fully masked row is treated as if nothing were masked in it, or all its logits were 0: it "
+    "gets finite log-probabilities. The task asks for -inf throughout.",
+    logits=("zeros", "its own"),
+)
+def dead_row_comes_back(x, mask, *, logits):
+    dead = ~mask.any(axis=-1, keepdims=True)
+    kept = np.where(mask, x, -np.inf)
+    return _log_softmax(np.where(dead, x if logits == "its own" else 0.0, kept))
+
+
+@masked_log_softmax.mistake(
+    "the mask is inverted: True means keep. (Some library functions take the opposite: "
+    "True means masked.)",
+    dead=("-inf", "NaN"),
+)
+def mask_turned_round(x, mask, *, dead):
+    if dead == "NaN":
+        return _log_softmax(np.where(mask, -np.inf, x))
+    return masked_log_softmax.reference(x, ~mask)
+
+
+@masked_log_softmax.mistake(
+    "masked entries came back as 0: 0 is the log of the probability 1, of certainty. The log of "
+    "the probability 0 is -inf.",
+    dead=("0", "NaN"),
+)
+def zero_at_masked_entries(x, mask, *, dead):
+    log_p = _log_softmax(np.where(mask, x, -np.inf))
+    if dead == "NaN":
+        log_p = np.where(mask.any(axis=-1, keepdims=True), np.where(mask, log_p, 0.0), np.nan)
+    return np.where(mask, log_p, 0.0) if dead == "0" else log_p
+
+
+@masked_log_softmax.mistake(
+    "nothing is subtracted before exp: it overflows above 709, and below -745 the log sees 0. "
+    "Subtract the maximum of the kept entries, in front and inside.",
+    dead=("-inf", "NaN"),
+)
+def unshifted_in_logs(x, mask, *, dead):
+    total = np.where(mask, np.exp(x), 0).sum(axis=-1, keepdims=True)
+    if dead == "-inf":
+        total = np.where(mask.any(axis=-1, keepdims=True), total, 1)
+    return np.where(mask, x, -np.inf) - np.log(total)
+
+
+@masked_log_softmax.mistake(
+    "the maximum runs over the masked entries too: one far above the kept ones makes these vanish "
+    "in the sum. Mask first, and then take the maximum.",
+    dead=("-inf", "NaN"),
+    product=(False, True),
+)
+def maximum_over_all_entries(x, mask, *, dead, product):
+    shifted = x - np.max(x * mask if product else x, axis=-1, keepdims=True)
+    total = np.where(mask, np.exp(shifted), 0).sum(axis=-1, keepdims=True)
+    if dead == "-inf":
+        total = np.where(mask.any(axis=-1, keepdims=True), total, 1)
+    return np.where(mask, shifted, -np.inf) - np.log(total)
+
+
+@masked_log_softmax.mistake(
+    "the maximum and the log of the sum were added first, or x minus its log-sum-exp taken: beside "
+    "a large maximum the log loses digits. Subtract the maximum from x first.",
+    dead=("-inf", "NaN"),
+)
+def log_absorbed_in_logs(x, mask, *, dead):
+    kept = np.where(mask, x, -np.inf)
+    lse = np.logaddexp.reduce(kept, axis=-1, keepdims=True)
+    return kept - (np.where(np.isfinite(lse), lse, 0) if dead == "-inf" else lse)
+
+
+@masked_log_softmax.mistake(
+    "an ε stands in the sum, so that a fully masked row has something to take the log of: it "
+    "changes the digits of all other rows. Replace the sum only where it is 0.",
+    epsilon=(1e-13, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5),
+    maximum=("of the kept", "of all", "of x times the mask"),
+)
+def epsilon_in_the_sum(x, mask, *, epsilon, maximum):
+    kept = np.where(mask, x, -np.inf)
+    candidates = {"of the kept": kept, "of all": x, "of x times the mask": x * mask}
+    top = np.max(candidates[maximum], axis=-1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    total = np.where(mask, np.exp(x - top), 0).sum(axis=-1, keepdims=True)
+    return kept - top - np.log(total + epsilon)
+
+
+@masked_log_softmax.mistake(
+    "one maximum is subtracted from the whole batch: a row far below it vanishes and looks fully "
+    "masked. Take each row's own maximum."
+)
+def one_maximum_for_all_rows(x, mask):
+    kept = np.where(mask, x, -np.inf)
+    shifted = kept - (np.max(kept) if mask.any() else 0)
+    total = np.exp(shifted).sum(axis=-1, keepdims=True)
+    return shifted - np.log(np.where(mask.any(axis=-1, keepdims=True), total, 1))
+
+
+@masked_log_softmax.mistake(
+    "the argument was changed in place: the values are right, but the caller's logits are gone. "
+    "Use np.where(mask, x, -np.inf), which makes a new array."
+)
+def changes_the_logits(x, mask):
+    x[~mask] = -np.inf
+    return masked_log_softmax.reference(x, mask)
+
+
+@masked_log_softmax.mistake(
+    "the mask is ignored: this is the log-softmax of all entries. Put -inf where mask is False."
+)
+def mask_left_out(x, mask):
+    return _log_softmax(x)
+
+
+@masked_log_softmax.mistake(
+    "that is the masked softmax: the task asks for its log, from logs, without exp at the end."
+)
+def masked_softmax_without_log(x, mask):
+    return masked_softmax.reference(x, mask)
