@@ -276,7 +276,7 @@ def first_axis_and_no_shift(x):
 
 def _rows_and_stacks_by_axis_1(x, maximum):
     if np.ndim(x) == 1:
-        raise IndexError("axis 1 is out of bounds for array of dimension 1")
+        raise Exception("no axis 1")  # whatever an answer raises here agrees with it
     e = np.exp(_shifted_by(x, maximum, axis=1))
     return e / e.sum(axis=1, keepdims=True)
 
@@ -333,7 +333,7 @@ def no_axis_and_no_shift(x):
 )
 def batches_only(x, *, maximum, stack):
     if np.ndim(x) == 1 or (np.ndim(x) > 2 and stack == "stops"):
-        raise Exception("not a batch")  # noqa: TRY002 (whatever is raised agrees with it)
+        raise Exception("not a batch")
     e = np.exp(_shifted_by(x, maximum))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -349,20 +349,23 @@ def single_rows_only(x, *, shift, buffer, one_row):
     if np.ndim(x) > 1:
         if one_row == "gives 1" and len(x) == 1:
             return np.ones(np.shape(x))
-        raise Exception("not a row")  # noqa: TRY002
-    e = np.exp(x - np.max(x) if shift else x)
-    return (e / e.sum()).astype(float if buffer == "float" else np.asarray(x).dtype)
+        raise Exception("not a row")
+    dtype = float if buffer == "float" else np.asarray(x).dtype
+    e = np.exp(x - np.max(x) if shift else x).astype(dtype)
+    return (e / e.sum()).astype(dtype)
 
 
 @softmax_stable.mistake(
     "right for a row and for a batch (N, n), not for a stack: with the maximum and the sum along "
     "axis=-1 no branch on the number of dimensions is needed.",
-    stack=("everything at once", "axis 0", "axis 1", "stops"),
+    stack=("everything at once", "axis 0", "axis 1", "stops", "left as it is"),
 )
 def rows_and_batches_only(x, *, stack):
     if np.ndim(x) > 2:
         if stack == "stops":
-            raise Exception("a stack")  # noqa: TRY002
+            raise Exception("a stack")
+        if stack == "left as it is":
+            return np.array(x)
         axis = {"everything at once": None, "axis 0": 0, "axis 1": 1}[stack]
     else:
         axis = -1
@@ -372,11 +375,14 @@ def rows_and_batches_only(x, *, stack):
 
 @softmax_stable.mistake(
     "the result is written into an array of the dtype of x: with integer logits every probability "
-    "is cut off to 0 or 1. Make the array with dtype=float."
+    "is cut off to 0 or 1. Make the array with dtype=float.",
+    holds=("probabilities", "exponentials"),
 )
-def integer_buffer(x):
+def integer_buffer(x, *, holds):
+    dtype = np.asarray(x).dtype
     e = np.exp(x - np.max(x, axis=-1, keepdims=True))
-    return (e / e.sum(axis=-1, keepdims=True)).astype(np.asarray(x).dtype)
+    e = e.astype(dtype) if holds == "exponentials" else e
+    return (e / e.sum(axis=-1, keepdims=True)).astype(dtype)
 
 
 @softmax_stable.mistake(
@@ -401,12 +407,12 @@ def sigmoid_of_each(x, *, normalised):
 
 
 @softmax_stable.mistake(
-    "a constant was added to the maximum before it was subtracted: the largest exponent is then "
-    "not 0, and small probabilities vanish, or large ones overflow, sooner. Subtract the maximum "
-    "itself.",
-    offset=(50.0, 88.0, 100.0, 300.0, 500.0, 600.0, 700.0),
+    "a constant was added to the maximum, or taken from it, before it was subtracted: the largest "
+    "exponent is then not 0, which costs digits, and lets terms vanish or overflow sooner. "
+    "Subtract the maximum itself.",
+    offset=(-700.0, -600.0, -500.0, 50.0, 88.0, 100.0, 300.0, 500.0, 600.0, 700.0),
 )
-def shift_above_the_maximum(x, *, offset):
+def shift_beside_the_maximum(x, *, offset):
     e = np.exp(x - (np.max(x, axis=-1, keepdims=True) + offset))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -836,6 +842,20 @@ def _spread_of_kept(x, mask):
 _T, _F = True, False
 _LOWEST = float(np.finfo(np.float64).min)
 _LOWEST_SINGLE = float(np.finfo(np.float32).min)
+_FILLS = (
+    *(-(10.0**k) for k in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 20, 30, 32)),
+    -65504.0,
+    _LOWEST_SINGLE,
+    _LOWEST,
+)
+
+
+class _Added(float):
+    """A fill that is added to the masked logits, in place of them otherwise."""
+
+
+def _filled(x, mask, fill):
+    return x + np.where(mask, 0.0, fill) if isinstance(fill, _Added) else np.where(mask, x, fill)
 
 
 @exercise(
@@ -911,9 +931,9 @@ _LOWEST_SINGLE = float(np.finfo(np.float32).min)
     truth=_masked_softmax_truth,
     relative=_spread_of_kept,
     library=("masked_softmax", "masked.softmax"),
-    remark="-inf is the one fill that no finite logit can reach: exp(-inf - m) is exactly 0. If you "
-    "set the NaN of a fully masked row to 0 afterwards, the values are right, and in PyTorch the "
-    "gradients still NaN: the row must not become NaN in the first place.",
+    remark="-inf is the one fill that no finite logit can reach: exp(-inf - m) is exactly 0. "
+    "If you set the NaN of a fully masked row to 0 afterwards, the values are right, and in "
+    "PyTorch the gradients still NaN: the row must not become NaN in the first place.",
 )
 def masked_softmax(x, mask):
     """Return the softmax of x over its last axis, taken over the kept entries only.
@@ -1060,14 +1080,11 @@ def uniform_on_a_fully_masked_row(x, mask):
 @masked_softmax.mistake(
     "a finite fill stands for -inf: it is a logit like any other, and where the kept logits are of "
     "its size the masked entries take their share. Fill with -inf.",
-    fill=tuple(-(10.0**k) for k in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 18, 20, 30, 32))
-    + (-32752.0, -65504.0, _LOWEST_SINGLE, _LOWEST),
-    how=("replace", "add"),
+    fill=(*_FILLS, *(_Added(fill) for fill in _FILLS)),
     zeroed=("nothing", "fully masked rows", "masked entries"),
 )
-def finite_fill(x, mask, *, fill, how, zeroed):
-    filled = np.where(mask, x, fill) if how == "replace" else x + np.where(mask, 0.0, fill)
-    p = _stable(filled)
+def finite_fill(x, mask, *, fill, zeroed):
+    p = _stable(_filled(x, mask, fill))
     if zeroed == "masked entries":
         return np.where(mask, p, 0)
     return _zero_where_fully_masked(p, mask) if zeroed == "fully masked rows" else p
@@ -1087,11 +1104,12 @@ def inf_times_zero(x, mask):
 @masked_softmax.mistake(
     "nothing is subtracted before exp: right for small logits, NaN or zeros for large ones. "
     "Subtract the maximum of the kept entries.",
-    policy=("zeros", "NaN", 1e-20, 1e-30, 1e-35),
+    policy=("zeros", "NaN", 1e-20),
+    product=(False, True),
     cleaned=(False, True),
 )
-def without_a_shift(x, mask, *, policy, cleaned):
-    p = _normalised(np.where(mask, np.exp(x), 0), policy)
+def without_a_shift(x, mask, *, policy, product, cleaned):
+    p = _normalised(np.exp(x) * mask if product else np.where(mask, np.exp(x), 0), policy)
     return np.nan_to_num(p, nan=0) if cleaned else p
 
 
@@ -1099,22 +1117,24 @@ def without_a_shift(x, mask, *, policy, cleaned):
     "an epsilon in the denominator guards the fully masked row: it also changes the digits of all "
     "others. Replace the denominator only where it is 0.",
     epsilon=(1e-13, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5),
-    maximum=("of the kept", "of all", "of x times the mask", "none"),
-    of=("exp", "softmax"),
+    of=(
+        "exp, maximum of the kept",
+        "exp, maximum of all",
+        "exp, maximum of x times the mask",
+        "exp, no maximum",
+        "softmax of x",
+        "softmax of x times the mask",
+    ),
 )
-def epsilon_for_fully_masked_rows(x, mask, *, epsilon, maximum, of):
-    kept = np.where(mask, x, -np.inf)
-    top = np.max(kept, axis=-1, keepdims=True)
-    shifted = {
-        "of the kept": kept - np.where(np.isfinite(top), top, 0),
-        "of all": x - np.max(x, axis=-1, keepdims=True),
-        "of x times the mask": x * mask - np.max(x * mask, axis=-1, keepdims=True),
-        "none": x,
-    }[maximum]
-    e = np.exp(shifted)
-    if of == "softmax":
-        e = e / e.sum(axis=-1, keepdims=True)
-    return _normalised(np.where(mask, e, 0), epsilon)
+def epsilon_for_fully_masked_rows(x, mask, *, epsilon, of):
+    logits = x * mask if "times" in of else x
+    if "softmax" in of:
+        return _normalised(_stable(logits) * mask, epsilon)
+    top = np.max(np.where(mask, x, -np.inf) if "kept" in of else logits, axis=-1, keepdims=True)
+    if of == "exp, no maximum":
+        top = np.zeros_like(top)
+    e = np.exp(logits - np.where(np.isfinite(top), top, 0))
+    return _normalised(e * mask, epsilon)
 
 
 @masked_softmax.mistake(
@@ -1303,26 +1323,32 @@ def log_of_masked_softmax(x, mask):
 @masked_log_softmax.mistake(
     "a small number was added to the probabilities before the log: masked entries get log ε in "
     "place of -inf, and the digits of the others change. Stay in logs, and leave it out.",
-    epsilon=(1e-300, 1e-45, 1e-30, 1e-20, 1e-16, 2**-52, *(10.0**-k for k in range(15, 4, -1))),
-    clipped=(False, True),
+    epsilon=(1e-300, 1e-45, 1e-30, 1e-20, 1e-16, 1e-15, 1e-13, 1e-12, 1e-10, 1e-9, 1e-8, 1e-6),
+    how=("added", "clipped", "added twice", "added twice, one maximum"),
 )
-def epsilon_before_the_log(x, mask, *, epsilon, clipped):
+def epsilon_before_the_log(x, mask, *, epsilon, how):
     p = masked_softmax.reference(x, mask)
-    return np.log(np.maximum(p, epsilon) if clipped else p + epsilon)
+    if "twice" in how:  # in the masked softmax as well
+        top = np.max(x if "one" in how else np.where(mask, x, -np.inf), axis=-1, keepdims=True)
+        e = np.where(mask, np.exp(x - np.where(np.isfinite(top), top, 0)), 0)
+        p = _normalised(e, epsilon)
+    return np.log(np.maximum(p, epsilon) if how == "clipped" else p + epsilon)
 
 
 @masked_log_softmax.mistake(
     "a finite fill stands for -inf: masked entries get a finite log-probability, a fully masked "
     "row looks like an ordinary one, and kept logits of the fill's size lose their share. Fill "
     "with -inf.",
-    fill=tuple(-(10.0**k) for k in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 20, 30, 32))
-    + (-65504.0, _LOWEST_SINGLE, _LOWEST),
-    how=("replace", "add"),
+    fill=(
+        *_FILLS,
+        *(_Added(fill) for fill in _FILLS),
+        -float(np.float32(1e30)),
+        -float(np.float32(1e32)),
+    ),
     after=("nothing", "-inf at the masked"),
 )
-def finite_fill_in_logs(x, mask, *, fill, how, after):
-    filled = np.where(mask, x, fill) if how == "replace" else x + np.where(mask, 0.0, fill)
-    log_p = _log_softmax(filled)
+def finite_fill_in_logs(x, mask, *, fill, after):
+    log_p = _log_softmax(_filled(x, mask, fill))
     return log_p if after == "nothing" else np.where(mask, log_p, -np.inf)
 
 
@@ -1342,10 +1368,11 @@ def ordinary_logit_at_masked_entries(x, mask, *, fill, after):
 @masked_log_softmax.mistake(
     "the log of the mask plus ε is added: log ε is a finite fill, about -100 for 1e-45, and kept "
     "logits that low lose their share. Fill with -inf.",
-    epsilon=(1e-45, 1.401298464324817e-45, 1e-40, 1e-35, 1e-32, 1e-30, 1e-20, 1e-13, 1e-12, 1e-10),
+    epsilon=(1e-45, 1e-40, 1e-35, 1e-32, 1e-30, 1e-20, 1e-13, 1e-12, 1e-10),
+    dtype=(np.float64, np.float32),
 )
-def log_of_mask_plus_epsilon(x, mask, *, epsilon):
-    return _log_softmax(x + np.log(mask + epsilon))
+def log_of_mask_plus_epsilon(x, mask, *, epsilon, dtype):
+    return _log_softmax(x + np.log(mask.astype(dtype) + dtype(epsilon)))
 
 
 @masked_log_softmax.mistake(
@@ -1354,6 +1381,20 @@ def log_of_mask_plus_epsilon(x, mask, *, epsilon):
 )
 def masked_entries_in_the_normaliser(x, mask):
     return np.where(mask, _log_softmax(x), -np.inf)
+
+
+@masked_log_softmax.mistake(
+    "the sum is taken over the kept entries, and then subtracted from every logit: a masked entry "
+    "gets a finite number, perhaps above 0. Put -inf there.",
+    epsilon=(0.0, 1e-7, 1e-8, 1e-10, 1e-12),
+    maximum=("of the kept", "of x times the mask"),
+)
+def masked_entries_keep_their_logits(x, mask, *, epsilon, maximum):
+    candidates = x * mask if maximum == "of x times the mask" else np.where(mask, x, -np.inf)
+    top = np.max(candidates, axis=-1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    total = np.where(mask, np.exp(x - top), 0).sum(axis=-1, keepdims=True)
+    return (x - top) - np.log(total + epsilon)
 
 
 @masked_log_softmax.mistake(
