@@ -381,6 +381,31 @@ def log_in_another_base(x, *, log):
     return m, m + log(np.shape(x)[-1])
 
 
+@lse_bounds.mistake(
+    "The number of the others, n - 1, was counted: all n terms may be as large as exp(m), "
+    "so the bound is m + log n."
+)
+def others_counted(x):
+    m = np.max(x, axis=-1)
+    return m, m + np.log(np.shape(x)[-1] - 1)
+
+
+@lse_bounds.mistake("The maximum was multiplied by log n: log(n · exp(m)) is a sum, log n + m.")
+def multiplied_instead_of_added(x):
+    m = np.max(x, axis=-1)
+    return m, m * np.log(np.shape(x)[-1])
+
+
+@lse_bounds.mistake(
+    "That is the log-sum-exp itself, twice: the task asks for the two simple bounds around it, "
+    "which need the maximum and n alone."
+)
+def the_value_itself(x):
+    m = np.max(x, axis=-1, keepdims=True)
+    lse = m[..., 0] + np.log(np.sum(np.exp(x - m), axis=-1))
+    return lse, lse
+
+
 @lse_bounds.mistake("The two bounds are swapped: the task asks for (lower, upper).")
 def bounds_swapped(x):
     m = np.max(x, axis=-1)
@@ -502,11 +527,13 @@ def not_divided_by_alpha(x, alpha, *, missing):
 
 
 @smooth_max.mistake(
-    "The result was multiplied by α where it must be divided: (1/α) log Σ exp(α x)."
+    "The result was multiplied by α where it must be divided: (1/α) log Σ exp(α x).",
+    maximum=("multiplied too", "right"),
 )
-def multiplied_by_alpha(x, alpha):
+def multiplied_by_alpha(x, alpha, *, maximum):
     m = np.max(x, axis=-1, keepdims=True)
-    return alpha * (alpha * m[..., 0] + np.log(np.sum(np.exp(alpha * (x - m)), axis=-1)))
+    log_sum = np.log(np.sum(np.exp(alpha * (x - m)), axis=-1))
+    return alpha * log_sum + (m[..., 0] if maximum == "right" else alpha**2 * m[..., 0])
 
 
 @smooth_max.mistake(
@@ -854,6 +881,15 @@ def keepdims_missing(x, *, subtracted):
     return x - (m[..., 0] + log_sum) if subtracted == "LSE" else x - m - log_sum
 
 
+@log_softmax.mistake(
+    "The log of the sum has another base than e: exp and log must share it. Use np.log.",
+    log=(np.log2, np.log10),
+)
+def sum_in_another_base(x, *, log):
+    shifted = x - np.max(x, axis=-1, keepdims=True)
+    return shifted - log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+
+
 @log_softmax.mistake("The log of the sum is missing: the sum itself was subtracted.")
 def sum_without_log(x):
     shifted = x - np.max(x, axis=-1, keepdims=True)
@@ -946,11 +982,15 @@ logsumexp_precise.reasoning(
 
 @logsumexp_precise.mistake(
     "The sum 1 + tiny rounds to 1, and log 1 is 0: the digits are gone before the log. Leave the "
-    "maximum's own term out of the sum, and let np.log1p add the 1."
+    "maximum's own term out of the sum, and let np.log1p add the 1.",
+    form=("log of the sum", "log of 1 + the others", "log1p of the sum - 1"),
 )
-def one_plus_tiny(x):
-    m = np.max(x)
-    return m + np.log(np.sum(np.exp(x - m)))
+def one_plus_tiny(x, *, form):
+    k = np.argmax(x)
+    if form == "log of 1 + the others":
+        return x[k] + np.log(1 + np.sum(np.exp(np.delete(x, k) - x[k])))
+    total = np.sum(np.exp(x - x[k]))
+    return x[k] + (np.log(total) if form == "log of the sum" else np.log1p(total - 1))
 
 
 @logsumexp_precise.mistake(
@@ -1125,12 +1165,16 @@ def mean_without_shift(x):
 
 
 @log_mean_exp.mistake(
-    "The log-sum-exp was divided by n: the division stands inside the log, so outside it "
-    "becomes - log n."
+    "The log was divided by n, or n taken from it: the division stands inside the log, so outside "
+    "it becomes - log n.",
+    how=("all divided", "the log divided", "n subtracted"),
 )
-def divided_by_n_outside(x):
+def divided_by_n_outside(x, *, how):
     m = np.max(x, axis=-1, keepdims=True)
-    return (m[..., 0] + np.log(np.sum(np.exp(x - m), axis=-1))) / np.shape(x)[-1]
+    n, log_sum = np.shape(x)[-1], np.log(np.sum(np.exp(x - m), axis=-1))
+    if how == "n subtracted":
+        return m[..., 0] + log_sum - n
+    return m[..., 0] + log_sum / n if how == "the log divided" else (m[..., 0] + log_sum) / n
 
 
 @log_mean_exp.mistake(

@@ -886,3 +886,155 @@ def mean_over_rows(x):
 def exp_of_mean(x):
     """The log of the exp of the mean: Jensen's other side."""
     return np.log(np.exp(x.mean(-1)))
+
+
+# What published code does, in our own words: axes, sums over everything, branches, tensors.
+
+
+@right("4.1")
+def tensor_as_it_comes(x):
+    """The tensor's own methods, with a guard."""
+    top = x.amax(dim=-1, keepdim=True)
+    top = torch.where(top.isfinite(), top, 0)
+    return (top + (x - top).exp().sum(dim=-1, keepdim=True).log()).squeeze(-1)
+
+
+@right("4.1")
+def two_at_a_time(x):
+    """A loop over the entries with the two-argument logaddexp: the fold is one's own."""
+    total = np.full(x.shape[:-1], -np.inf)
+    for j in range(x.shape[-1]):
+        total = np.logaddexp(total, x[..., j])
+    return total
+
+
+@wrong("4.1")
+def axis_one(x):
+    """Axis 1 throughout: a batch alone."""
+    top = x.max(axis=1)
+    return top + np.log(np.exp(x - top[:, None]).sum(axis=1))
+
+
+@wrong("4.1")
+def tensor_dim_one(x):
+    """dim=1, as tensors' code often has it."""
+    top = x.max(dim=1, keepdim=True).values
+    return (top + (x - top).exp().sum(dim=1, keepdim=True).log()).squeeze(1)
+
+
+@wrong("4.1")
+def batch_alone(x):
+    """[:, None] for keepdims: a batch and nothing else."""
+    top = x.max(-1)
+    return top + np.log(np.exp(x - top[:, None]).sum(-1))
+
+
+@wrong("4.1")
+def row_maxima_one_sum(x):
+    """Each row's maximum, and one sum for all."""
+    top = x.max(axis=-1, keepdims=True)
+    return top + np.log(np.sum(np.exp(x - top)))
+
+
+@wrong("4.1")
+def axis_lost(x):
+    """keepdims forgotten, and no guard."""
+    top = np.amax(x, axis=-1)
+    return top + np.log(np.sum(np.exp(x - top), axis=-1))
+
+
+@wrong("4.1")
+def one_row_one_number(x):
+    """Everything at once, and no guard."""
+    top = x.max()
+    return top + np.log(np.exp(x - top).sum())
+
+
+@right("4.4")
+def log_tensor_as_it_comes(x):
+    """The tensor's own methods."""
+    top, _ = x.max(dim=-1, keepdim=True)
+    return x - top - (x - top).exp().sum(dim=-1, keepdim=True).log()
+
+
+@wrong("4.4")
+def log_dim_one(x):
+    """x minus the library's log-sum-exp over axis 1."""
+    return x - scipy.special.logsumexp(x, axis=1, keepdims=True)
+
+
+@wrong("4.4")
+def log_transposed(x):
+    """By transposing: a batch and nothing else."""
+    z = x.T - np.max(x, axis=1)
+    return (z - np.log(np.exp(z).sum(axis=0))).T
+
+
+@wrong("4.4")
+def log_refuses_stacks(x):
+    """One branch for a row, one for a batch."""
+    if x.ndim > 2:
+        raise NotImplementedError("rows and batches only")
+    z = x - x.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+
+@wrong("4.4")
+def log_of_axis_one_with_epsilon(x):
+    """Probabilities over axis 1, 1e-9, and then the log."""
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return np.log(e / e.sum(axis=1, keepdims=True) + 1e-9)
+
+
+@wrong("4.4")
+def maximum_taken_off_alone(x):
+    """x minus its maximum."""
+    return x - x.max(axis=-1, keepdims=True)
+
+
+@wrong("4.4")
+def maximum_put_back(x):
+    """The maximum added where it must be subtracted."""
+    top = x.max(axis=-1, keepdims=True)
+    return x - np.log(np.exp(x - top).sum(axis=-1, keepdims=True)) + top
+
+
+@right("4.5")
+def loop_with_one_left_out(x):
+    """A loop that leaves the first maximum out."""
+    top = max(range(len(x)), key=lambda j: x[j])
+    rest = sum(math.exp(float(v) - float(x[top])) for j, v in enumerate(x) if j != top)
+    return float(x[top]) + math.log1p(rest)
+
+
+@wrong("4.5")
+def larger_than_the_first(x):
+    """Every entry compared with the first: the last larger one is taken for the maximum."""
+    top = 0
+    for j in range(1, len(x)):
+        if x[j] > x[0]:
+            top = j
+    rest = np.exp(np.delete(np.asarray(x, dtype=float), top) - x[top]).sum()
+    return x[top] + np.log1p(rest)
+
+
+@wrong("4.5")
+def least_taken_out(x):
+    """The minimum left out, and subtracted."""
+    low = x.argmin()
+    with np.errstate(over="ignore"):
+        return x[low] + np.log(1 + np.exp(np.delete(x, low) - x[low]).sum())
+
+
+@wrong("4.6")
+def mean_axis_lost(x):
+    """keepdims forgotten."""
+    top = np.max(x, axis=-1)
+    return top + np.log(np.mean(np.exp(x - top), axis=-1))
+
+
+@wrong("4.6")
+def mean_axis_kept(x):
+    """The averaged axis stays."""
+    top = np.max(x, axis=-1, keepdims=True)
+    return top + np.log(np.mean(np.exp(x - top), axis=-1, keepdims=True))

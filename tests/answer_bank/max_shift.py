@@ -1,4 +1,4 @@
-"""Answers to exercises 3.1 to 3.4."""
+"""Answers to exercises 3.1 to 3.5."""
 
 import math
 
@@ -728,3 +728,443 @@ def global_masked_maximum(x, mask):
     e = np.exp(z - (z.max() if mask.any() else 0))
     s = e.sum(-1, keepdims=True)
     return e / np.where(s == 0, 1, s)
+
+
+# What published code does, in our own words: axes, branches on the number of dimensions, buffers,
+# masks that multiply, epsilons.
+
+
+@right("3.1")
+def softmax_transposed_twice(x):
+    """The classes first, so that the reductions need no keepdims; then back."""
+    z = np.moveaxis(np.asarray(x, dtype=float), -1, 0)
+    z = np.exp(z - z.max(axis=0))
+    return np.moveaxis(z / z.sum(axis=0), 0, -1)
+
+
+@right("3.1")
+def softmax_in_a_float_buffer(x):
+    """Row by row into an array of floats."""
+    p = np.empty(x.shape)
+    for index in np.ndindex(x.shape[:-1]):
+        terms = np.exp(x[index] - x[index].max())
+        p[index] = terms / terms.sum()
+    return p
+
+
+@right("3.1")
+def softmax_tensor_as_it_comes(x):
+    """The tensor's own methods: nothing but a tensor will do."""
+    top, _ = x.max(dim=-1, keepdim=True)
+    terms = (x - top).exp()
+    return terms / terms.sum(dim=-1, keepdim=True)
+
+
+@wrong("3.1")
+def softmax_in_a_buffer_like_x(x):
+    """Row by row into an array like x: integers cut the probabilities off."""
+    p = np.zeros_like(x)
+    for index in np.ndindex(x.shape[:-1]):
+        terms = np.exp(x[index] - x[index].max())
+        p[index] = terms / terms.sum()
+    return p
+
+
+@wrong("3.1")
+def one_number_below_columns_above(x):
+    """One maximum for everything, and column sums: what is often copied."""
+    terms = np.exp(x - np.max(x))
+    return terms / terms.sum(axis=0)
+
+
+@wrong("3.1")
+def axis_one_everywhere(x):
+    """Axis 1: right for a batch alone."""
+    terms = np.exp(x - x.max(axis=1, keepdims=True))
+    return terms / terms.sum(axis=1, keepdims=True)
+
+
+@wrong("3.1")
+def axis_one_below_one_number_above(x):
+    """One maximum for everything, and sums over axis 1."""
+    return np.exp(x - np.max(x)) / np.exp(x - np.max(x)).sum(axis=1, keepdims=True)
+
+
+@wrong("3.1")
+def axis_one_without_shift(x):
+    """Axis 1, nothing subtracted, as tensors' methods have it."""
+    return x.exp() / x.exp().sum(1, keepdim=True)
+
+
+@wrong("3.1")
+def whole_array_without_shift(x):
+    """The whole array at once, nothing subtracted."""
+    return np.exp(x) / np.sum(np.exp(x))
+
+
+@wrong("3.1")
+def row_maximum_total_sum(x):
+    """Each row's maximum, and one sum for all rows."""
+    terms = np.exp(x - x.max(axis=-1, keepdims=True))
+    return terms / terms.sum()
+
+
+@wrong("3.1")
+def batch_by_newaxis(x):
+    """[:, np.newaxis] for keepdims: a batch and nothing else."""
+    terms = np.exp(x - x.max(-1)[:, np.newaxis])
+    return terms / terms.sum(-1)[:, np.newaxis]
+
+
+@wrong("3.1")
+def branch_on_two_dimensions(x):
+    """A branch for a batch, and everything else at once."""
+    if x.ndim == 2:
+        terms = np.exp(x.T - x.T.max(axis=0))
+        return (terms / terms.sum(axis=0)).T
+    return np.exp(x - x.max()) / np.exp(x - x.max()).sum()
+
+
+@wrong("3.1")
+def branch_that_forgets_stacks(x):
+    """A branch for a batch, one for a row, none for a stack."""
+    if x.ndim == 2:
+        x = np.exp(x - x.max(axis=1, keepdims=True))
+        return x / x.sum(axis=1, keepdims=True)
+    if x.ndim == 1:
+        x = np.exp(x - x.max())
+        return x / x.sum()
+    return x
+
+
+@wrong("3.1")
+def entry_by_entry(x):
+    """Python loops over a single row, in a copy of x."""
+    p = x.copy()
+    top = p[0]
+    for value in p:
+        if value > top:
+            top = value
+    for i, value in enumerate(p):
+        p[i] = math.exp(value - top)
+    return p / p.sum()
+
+
+@wrong("3.1")
+def subtracted_too_late(x):
+    """exp first, the maximum off it afterwards."""
+    terms = np.exp(x) - np.max(x, axis=-1, keepdims=True)
+    return terms / terms.sum(axis=-1, keepdims=True)
+
+
+@wrong("3.1")
+def logistic_of_each(x):
+    """The sigmoid of each logit."""
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+@wrong("3.1")
+def hundred_above(x):
+    """The maximum and 100 more."""
+    terms = np.exp(x - x.max(axis=-1, keepdims=True) - 100)
+    return terms / terms.sum(axis=-1, keepdims=True)
+
+
+@wrong("3.2")
+def row_as_table(x, axis):
+    """At least two dimensions, flattened again: axis 0 of a row has become another."""
+    table = np.atleast_2d(x)
+    terms = np.exp(table - np.expand_dims(table.max(axis=axis), axis))
+    p = terms / np.expand_dims(terms.sum(axis=axis), axis)
+    return p.ravel() if x.ndim == 1 else p
+
+
+@wrong("3.2")
+def sums_put_back_last(x, axis):
+    """The sums get their axis back at the end."""
+    terms = np.exp(x)
+    return terms / terms.sum(axis=axis)[..., np.newaxis]
+
+
+@wrong("3.2")
+def in_place_along_the_axis(x, axis):
+    """The caller's array is overwritten."""
+    x -= x.max(axis=axis, keepdims=True)
+    np.exp(x, out=x)
+    x /= x.sum(axis=axis, keepdims=True)
+    return x
+
+
+@right("3.4")
+def nan_cleaned_afterwards(x, mask):
+    """The dead row's NaN set to 0: the values are right."""
+    z = np.where(mask, x, -np.inf)
+    with np.errstate(invalid="ignore"):
+        terms = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.nan_to_num(terms / terms.sum(axis=-1, keepdims=True))
+
+
+@right("3.4")
+def tensor_cleaned_afterwards(x, mask):
+    """The same with tensors that come as tensors."""
+    return torch.nan_to_num(x.masked_fill(~mask, -torch.inf).softmax(dim=-1))
+
+
+@right("3.4")
+def written_into_a_copy(x, mask):
+    """A copy of x, -inf written into it: x is a float array."""
+    z = x.copy()
+    z[~mask] = -np.inf
+    z[~mask.any(axis=-1)] = 0
+    return softmax(z) * mask
+
+
+@wrong("3.4")
+def mask_times_logits_renormalised(x, mask):
+    """Logits times mask, softmax, mask, renormalised with an epsilon."""
+    p = softmax(x * mask) * mask
+    return p / (p.sum(-1, keepdims=True) + 1e-13)
+
+
+@wrong("3.4")
+def mask_times_logits_and_tiny(x, mask):
+    """The same with an epsilon that changes no digit: the zeros are in the maximum."""
+    p = softmax(x * mask) * mask
+    return p / (p.sum(-1, keepdims=True) + 1e-30)
+
+
+@wrong("3.4")
+def maximum_of_all_with_epsilon(x, mask):
+    """The maximum of all entries, and 1e-8 below the bar."""
+    terms = np.exp(x - x.max(-1, keepdims=True)) * mask
+    return terms / (terms.sum(-1, keepdims=True) + 1e-8)
+
+
+@wrong("3.4")
+def inverted_without_a_guard(x, mask):
+    """-inf where the mask is True, and nothing against an empty row."""
+    return softmax(np.where(mask, -np.inf, x))
+
+
+@wrong("3.4")
+def inverted_with_a_finite_fill(x, mask):
+    """1 for masked, as additive masks have it."""
+    hidden = mask.astype(float)
+    return softmax((1 - hidden) * x + hidden * -1e30)
+
+
+@wrong("3.4")
+def finite_fill_then_zeroed(x, mask):
+    """A finite fill, and the masked entries set to 0 at the end."""
+    return softmax(np.where(mask, x, -1e9)) * mask
+
+
+@wrong("3.4")
+def tensor_finite_fill(x, mask):
+    """A fill of -1e4 in a tensor."""
+    return x.masked_fill(mask == 0, -1e4).softmax(dim=-1)
+
+
+@wrong("3.4")
+def masked_array_unshifted(x, mask):
+    """A masked array of unshifted exponentials."""
+    terms = np.ma.masked_array(np.exp(x), mask=~mask)
+    return (terms / terms.sum(axis=-1, keepdims=True)).filled(0)
+
+
+# 3.5 masked_log_softmax(x, mask)
+
+
+@right("3.5")
+def logs_of_the_kept(x, mask):
+    """Row by row, the kept entries alone."""
+    out = np.full(x.shape, -np.inf)
+    for index in np.ndindex(x.shape[:-1]):
+        keep = mask[index]
+        if keep.any():
+            z = x[index][keep].astype(float)
+            z = z - z.max()
+            out[index][keep] = z - np.log(np.exp(z).sum())
+    return out
+
+
+@right("3.5")
+def library_on_minus_inf(x, mask):
+    """SciPy's log-softmax of the filled logits; the dead rows are put right."""
+    alive = mask.any(axis=-1, keepdims=True)
+    z = np.where(mask, x, np.where(alive, -np.inf, 0.0))
+    return np.where(mask, scipy.special.log_softmax(z, axis=-1), -np.inf)
+
+
+@right("3.5")
+def tensor_log_filled_twice(x, mask):
+    """Tensors: log_softmax between two fills."""
+    alive = mask.any(-1, keepdim=True)
+    z = x.masked_fill(~mask, -torch.inf).masked_fill(~alive, 0.0)
+    return torch.log_softmax(z, dim=-1).masked_fill(~mask, -torch.inf)
+
+
+@right("3.5")
+def nan_afterwards_in_logs(x, mask):
+    """NaN only in dead rows, replaced by -inf."""
+    z = np.where(mask, x, -np.inf)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = z - z.max(axis=-1, keepdims=True)
+        z = z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+    return np.where(np.isnan(z), -np.inf, z)
+
+
+@right("3.5")
+def lists_in_logs(x, mask):
+    """Recursion and lists."""
+    if x.ndim > 1:
+        return [lists_in_logs(row, keep) for row, keep in zip(x, mask, strict=True)]
+    kept = [float(v) for v, k in zip(x, mask, strict=True) if k]
+    if not kept:
+        return [-math.inf] * len(x)
+    top = max(kept)
+    log_sum = math.log(math.fsum(math.exp(v - top) for v in kept))
+    return [float(v) - top - log_sum if k else -math.inf for v, k in zip(x, mask, strict=True)]
+
+
+@right("3.5")
+def where_in_the_reductions(x, mask):
+    """NumPy's where= in maximum and sum."""
+    top = np.max(x, axis=-1, keepdims=True, where=mask, initial=np.finfo(x.dtype).min)
+    z = x - top
+    terms = np.exp(z, where=mask, out=np.zeros_like(z))
+    total = terms.sum(axis=-1, keepdims=True)
+    return np.where(mask, z - np.log(np.where(total > 0, total, 1)), -np.inf)
+
+
+@wrong("3.5")
+def log_after_masked_softmax(x, mask):
+    """The log of a right masked softmax: a kept class at -800 gives -inf."""
+    with np.errstate(divide="ignore"):
+        return np.log(row_by_row(x, mask))
+
+
+@wrong("3.5")
+def log_after_adding_1e_10(x, mask):
+    """The log of the masked softmax and 1e-10."""
+    return np.log(row_by_row(x, mask) + 1e-10)
+
+
+@wrong("3.5")
+def log_clipped(x, mask):
+    """Clipped at 1e-12."""
+    return np.log(np.clip(row_by_row(x, mask), 1e-12, 1))
+
+
+def stable_logs(v):
+    """Log-softmax over the last axis."""
+    z = v - v.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+
+@wrong("3.5")
+def mask_logs_by_1e9(x, mask):
+    """A fill of -1e9."""
+    return stable_logs(np.where(mask, x, -1e9))
+
+
+@wrong("3.5")
+def mask_logs_by_finfo(x, mask):
+    """A fill of finfo.min, in a tensor."""
+    return torch.log_softmax(torch.where(mask, x, torch.finfo(x.dtype).min), dim=-1)
+
+
+@wrong("3.5")
+def mask_logs_by_log_of_mask(x, mask):
+    """The log of the mask and 1e-45."""
+    return stable_logs(x + np.log(mask.astype(np.float64) + 1e-45))
+
+
+@wrong("3.5")
+def masked_after_the_log(x, mask):
+    """The mask comes after the log-softmax of everything."""
+    return np.where(mask, stable_logs(x), -np.inf)
+
+
+@wrong("3.5")
+def nan_in_dead_rows(x, mask):
+    """Nothing against a row without entries."""
+    with np.errstate(invalid="ignore"):
+        return stable_logs(np.where(mask, x, -np.inf))
+
+
+@wrong("3.5")
+def dead_rows_uniform(x, mask):
+    """Dead rows get the logits 0."""
+    z = np.where(mask, x, -np.inf)
+    z[~mask.any(axis=-1)] = 0
+    return stable_logs(z)
+
+
+@wrong("3.5")
+def logs_of_the_masked(x, mask):
+    """The mask inverted."""
+    return logs_of_the_kept(x, ~mask)
+
+
+@wrong("3.5")
+def zero_for_masked(x, mask):
+    """0 at masked entries."""
+    return np.where(mask, logs_of_the_kept(x, mask), 0)
+
+
+@wrong("3.5")
+def logs_times_mask(x, mask):
+    """The log-softmax of x times mask, times mask."""
+    return stable_logs(x * mask) * mask
+
+
+@wrong("3.5")
+def logs_unshifted(x, mask):
+    """No shift."""
+    total = (np.exp(x) * mask).sum(axis=-1, keepdims=True)
+    return np.where(mask, x - np.log(np.where(total == 0, 1, total)), -np.inf)
+
+
+@wrong("3.5")
+def logs_shifted_by_all(x, mask):
+    """The maximum of all entries: those far below a masked one are lost."""
+    z = x - x.max(axis=-1, keepdims=True)
+    total = np.where(mask, np.exp(z), 0).sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(mask, z - np.log(total), -np.inf)
+
+
+@wrong("3.5")
+def logs_minus_lse(x, mask):
+    """x minus its log-sum-exp: digits are lost beside a large maximum."""
+    z = np.where(mask, x, -np.inf)
+    lse = np.logaddexp.reduce(z, axis=-1, keepdims=True)
+    return np.where(mask, z - np.where(np.isfinite(lse), lse, 0), -np.inf)
+
+
+@wrong("3.5")
+def logs_not_filled(x, mask):
+    """The sum of the kept subtracted from everything."""
+    top = np.max(x * mask, axis=-1, keepdims=True)
+    total = (np.exp(x - top) * mask).sum(axis=-1, keepdims=True)
+    return x - top - np.log(total + 1e-7)
+
+
+@wrong("3.5")
+def logs_without_mask(x, mask):
+    """The mask is not used."""
+    return stable_logs(x)
+
+
+@wrong("3.5")
+def probabilities_of_the_kept(x, mask):
+    """The masked softmax, no log."""
+    return row_by_row(x, mask)
+
+
+@wrong("3.5")
+def logs_in_place(x, mask):
+    """-inf written into the caller's array."""
+    x[~mask] = -np.inf
+    return logs_of_the_kept(x, mask)
