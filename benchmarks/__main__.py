@@ -20,6 +20,7 @@ import scipy.special
 import torch
 
 from benchmarks import accuracy, speed
+from benchmarks.summary import three_numbers
 from helpers import figures, kernels
 
 RESULTS = Path(__file__).parent / "results"
@@ -175,7 +176,7 @@ def plot(ratios: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    """Run both benchmarks; write RESULTS/tables.md, RESULTS/speed.png and README.md's tables."""
+    """Run both benchmarks; write RESULTS/tables.md, RESULTS/speed.png and README.md's numbers."""
     RESULTS.mkdir(exist_ok=True)
     torch.set_num_threads(1)
     accuracy_lines = accuracy_table()
@@ -210,10 +211,11 @@ def main() -> None:
         "",
         *everybody,
     ]
-    (RESULTS / "tables.md").write_text("\n".join(summary + details) + "\n", encoding="utf-8")
-    block = "\n".join(["", "", *summary, "", ""])
+    tables = "\n".join(summary + details) + "\n"
+    (RESULTS / "tables.md").write_text(tables, encoding="utf-8")
     text = README.read_text(encoding="utf-8")
-    README.write_text(BLOCK.sub(rf"\g<1>{block}\g<2>", text), encoding="utf-8")
+    block = rf"\g<1>\n\n{three_numbers(tables)}\n\n\g<2>"
+    README.write_text(BLOCK.sub(block, text), encoding="utf-8")
 
 
 if __name__ == "__main__":
