@@ -40,8 +40,6 @@ NOT_YET = [
     # --
     "08_temperature",
     # --
-    "09_gaps_and_top_k",
-    # --
     "10_priors",
 ]
 
