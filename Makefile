@@ -58,7 +58,7 @@ notebooks: $(VENV)/.test ## execute the notebooks afresh and store them: make no
 page: $(VENV)/.lab ## draw the printed page (PDF, PNG) from book/one_page.md
 	$(PY) tools/page.py
 
-bench: $(VENV)/.test ## the accuracy and speed tables against SciPy and torch
+bench: $(VENV)/.test ## accuracy, invariance and speed against SciPy and torch, in tables
 	$(PY) -m benchmarks
 
 book: $(VENV)/.book ## the website, from the stored outputs, in build/book

@@ -1,1 +1,1 @@
-"""Accuracy and speed of the kernels against the libraries: `make bench` writes the tables."""
+"""The kernels against the libraries, in tables: accuracy, invariance and speed (`make bench`)."""

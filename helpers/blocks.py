@@ -5,10 +5,15 @@ pay. Entries are taken in blocks that stay in the processor's cache, and worked 
 whose exponentials neither overflow nor lose digits is not shifted: no subtraction, no rounding
 error to mend. And an array is worked on as it lies in memory: a block holds rows, shape (N, n),
 where the class axis is contiguous, and columns, shape (n, N), where it is not.
+
+One thing must not be given for speed: what a row comes to depends on that row alone. So every
+choice (to shift or not, to subtract once or twice) is made row by row, and a row is added up in an
+order that follows from n. What shares the block with it, and where, changes no bit.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -17,11 +22,13 @@ import numpy as np
 
 _BLOCK_BYTES = 2**20  # about what a core's own cache holds
 _PIECE = 2**14  # entries that are shifted at once: four arrays of these fit in that cache, too
-_NARROW = 32  # with fewer classes than this, rows are turned into columns
-_PAIRWISE = 32  # columns are added up in pieces of this length
-_SHORT_ROW = 256  # below this a matrix product adds a row up faster than a sum, as accurately
+_SHORT = 32  # with fewer classes than this, the maximum is found class by class
+_CLOSE = 0.95  # others that weigh less, relative to the maximum, are not found by a subtraction
+_RUN = 256  # rows are added up in runs of this length, and these in turn: fewer roundings a chain
+_PAIRWISE = 32  # columns likewise
 
 Order = tuple[int, ...] | None
+Index = tuple[slice | np.ndarray, ...]
 
 
 @np.errstate(all="ignore")
@@ -29,16 +36,16 @@ def softmax(x: np.ndarray) -> np.ndarray:
     """Return exp(x − m) / Σ exp(x − m), shape (..., n)."""
     order, shape = _memory_order(x), x.shape
     x = _arranged(x, order)
-    out = np.empty_like(x)
-    for block, p, buffer, axis, _ in _blocks(x, out, turn_short_rows=False):
+    out = np.empty(x.shape, x.dtype)
+    for block, p, buffer, axis, _ in _blocks(x, out):
         e = np.exp(block, out=buffer)
         s = _sum(e, axis)
         np.divide(e, s, out=p)
-        easy = _in_range(block, s)
+        easy = _in_range(block, s, axis)
         if not easy.all():
-            hard = _picked(~easy, axis)
-            x_hard = block[hard]
-            e = _shifted_exp(x_hard, x_hard.max(axis=axis, keepdims=True), e[hard])
+            hard = _index(~easy, axis)
+            x_hard = _taken(block, hard)
+            e = _shifted_exp(x_hard, x_hard.max(axis=axis, keepdims=True), _taken(e, hard))
             p[hard] = np.divide(e, _sum(e, axis), out=e)
     return _restored(out, order, shape)
 
@@ -48,18 +55,19 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
     """Return (x − m) − log1p(rest), shape (..., n)."""
     order, shape = _memory_order(x), x.shape
     x = _arranged(x, order)
-    out = np.empty_like(x)
+    out = np.empty(x.shape, x.dtype)
     for block, y, buffer, axis, _ in _blocks(x, out):
         m, rest = _maximum_and_rest(block, buffer, axis)
         log_sum = np.log1p(rest)
         lse = m + log_sum
         # Every −log p is at least log1p(rest). Where that is not small beside m, one subtraction
         # does; elsewhere m + log1p(rest) would round away what is asked.
-        if ((rest >= 1) & (np.abs(lse) < 4 * log_sum)).all():
+        once = (rest >= 1) & (np.abs(lse) < 4 * log_sum)
+        if once.all():
             np.subtract(block, lse, out=y)
         else:
-            d = np.subtract(block, m, out=buffer)
-            np.subtract(d, log_sum, out=y)
+            d = np.subtract(block, np.where(once, lse, m), out=buffer)
+            np.subtract(d, np.where(once, 0, log_sum), out=y)
     return _restored(out, order, shape)
 
 
@@ -101,51 +109,73 @@ def _maximum_and_rest(
     Where m is infinite rest is NaN. For m + log1p(rest) it is 0 there; and where m is negative, and
     cancels part of log1p(rest), it has to be sharper: those rows are shifted.
     """
+    if axis == 1 and len(x) == 1 and (found := _of_one_row(x, e)):
+        return found
     np.exp(x, out=e)
-    if axis == 1:
-        if len(x) == 1:  # scalars cost less than arrays of one element
-            k = x.argmax()
-            top = e[0, k]
-            rest = np.add.reduce(e[0, :k]) + np.add.reduce(e[0, k + 1 :])
-            if top >= 1 and top + rest < np.inf:
-                return x[:, k : k + 1], np.array([[rest / top]], e.dtype)
-        at_maximum = np.arange(len(x)), x.argmax(axis=1)
-        m, top = x[at_maximum][:, None], e[at_maximum][:, None]
-        e[at_maximum] = 0
-        rest = _sum(e, axis)
-        easy = _in_range(x, top, rest)
-        rest /= top
-    else:  # down columns argmax is slow
-        m = x.max(axis=0, keepdims=True)
-        s = _sum(e, axis)
-        easy = _in_range(x, s)
-        rest = _rest(x, m, e, s, np.exp(m), axis)
+    m, k = _maximum(x, axis)
+    top = np.exp(m)
+    rest = _others(x, m, k, e, top, axis)
+    easy = _in_range(x, top + rest, axis)
+    rest /= top
     if for_their_sum:
         easy &= m >= 0
     if not easy.all():
-        hard = _picked(~easy, axis)
-        x_hard, m_hard = x[hard], m[hard]
-        e = _shifted_exp(x_hard, m_hard, e[hard])
-        of_hard = _rest(x_hard, m_hard, e, _sum(e, axis), np.ones_like(m_hard), axis)
+        hard = _index(~easy, axis)
+        x_hard, m_hard, k_hard = _taken(x, hard), m[hard], None if k is None else k[hard[0]]
+        e = _shifted_exp(x_hard, m_hard, _taken(e, hard))
+        of_hard = _others(x_hard, m_hard, k_hard, e, np.ones_like(m_hard), axis)
         rest[hard] = np.where(np.isinf(m_hard), 0.0 if for_their_sum else np.nan, of_hard)
     return m, rest
 
 
-def _rest(
-    x: np.ndarray, m: np.ndarray, e: np.ndarray, s: np.ndarray, top: np.ndarray, axis: int
-) -> np.ndarray:
-    """Return Σ e without the maximum's own term, over that term: s = Σ e, top = that term.
+def _of_one_row(x: np.ndarray, e: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Take the same steps for one row, shape (1, n), in scalars, which cost less; None if hard."""
+    np.exp(x, out=e)
+    k = x.argmax()
+    top = e[0, k]
+    others = _sum(e, 1)[0, 0] - top if x.size < _SHORT else 0 * top
+    if others < _CLOSE * top:
+        e[0, k] = 0
+        others = _sum(e, 1)[0, 0]
+    if x[0, k] >= 0 and top + others < np.inf:
+        return x[:, k : k + 1], np.array([[others / top]])
+    return None
 
-    Where the others weigh as much as the maximum, as they do when there are ties, taking it away
-    from the sum costs no digits. Elsewhere it has to be left out of the sum.
+
+def _maximum(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the maximum, and where it stands, which is slow to find in short rows and columns."""
+    if axis == 0:
+        return x.max(axis=0, keepdims=True), None
+    if x.shape[1] < _SHORT:  # class by class, all rows at once
+        return functools.reduce(np.maximum, x.T)[:, None], None
+    k = x.argmax(axis=1)
+    return x[np.arange(len(x)), k][:, None], k
+
+
+def _others(
+    x: np.ndarray,
+    m: np.ndarray,
+    k: np.ndarray | None,
+    e: np.ndarray,
+    top: np.ndarray,
+    axis: int,
+) -> np.ndarray:
+    """Return Σ e without the maximum's own term, `top`: left out of the sum, at k.
+
+    Where k is unknown it is taken away from the sum. If the others weigh as much as the maximum,
+    as they do when there are ties, that costs no digits; else the maximum is looked for after all.
     """
-    rest = s / top - 1
-    close = rest < 0.95
+    if k is not None:
+        e[np.arange(len(e)), k] = 0
+        return _sum(e, axis)
+    others = _sum(e, axis) - top
+    close = others < _CLOSE * top
     if close.any():
-        few = _picked(close, axis)
-        others = _sum(e[few] * (x[few] != m[few]), axis) / top[few]
-        rest[few] = np.where(rest[few] < 0.95, others, rest[few])
-    return rest
+        few = _index(close, axis)
+        e = _taken(e, few)
+        e *= _taken(x, few) != m[few]
+        others[few] = _sum(e, axis)
+    return others
 
 
 def _shifted_exp(x: np.ndarray, m: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -169,31 +199,41 @@ def _shifted_exp(x: np.ndarray, m: np.ndarray, out: np.ndarray) -> np.ndarray:
     return out
 
 
-def _in_range(x: np.ndarray, s: np.ndarray, rest: np.ndarray | float = 0.0) -> np.ndarray:
+def _in_range(x: np.ndarray, s: np.ndarray, axis: int) -> np.ndarray:
     """Return where sums of unshifted exponentials have all their digits; NaN has none.
 
     With s ≥ 1, a term that underflows unshifted would not be seen after the shift either. A
     smaller s is as good where no term underflows.
     """
-    easy = s + rest < np.inf
+    easy = s < np.inf
     large = s >= 1
-    if not large.all() and not x.min() > np.log(np.finfo(x.dtype).tiny):
-        easy &= large
+    least = np.log(np.finfo(x.dtype).tiny)
+    if not large.all() and not x.min() > least:
+        easy &= large | (x.min(axis=axis, keepdims=True) > least)
     return easy
 
 
-def _picked(which: np.ndarray, axis: int) -> tuple[slice | np.ndarray, ...]:
-    """Return the index of some rows or columns; of all, as a view, where they are not few."""
-    few = 2 * np.count_nonzero(which) < which.size
-    index = np.flatnonzero(which) if few else slice(None)
-    return (index, slice(None)) if axis == 1 else (slice(None), index)
+def _index(which: np.ndarray, axis: int) -> Index:
+    """Return the index of some rows or columns of a block; a slice, for a view, if it is all."""
+    some = slice(None) if which.all() else np.flatnonzero(which)
+    return (some, slice(None)) if axis == 1 else (slice(None), some)
+
+
+def _taken(x: np.ndarray, index: Index) -> np.ndarray:
+    """Return x[index], contiguous if it is a copy: x[:, some] would come transposed."""
+    return x.take(index[1], axis=1) if isinstance(index[1], np.ndarray) else x[index]
 
 
 def _sum(e: np.ndarray, axis: int) -> np.ndarray:
+    """Add up along the class axis, each row or column in the same order."""
     n = e.shape[axis]
-    if axis == 1 and n < _SHORT_ROW:
-        return e @ np.ones((n, 1), e.dtype)
-    if axis == 0 and n > _PAIRWISE:  # down columns NumPy adds one after the other, and errs more
+    if axis == 1:
+        if n > _RUN:
+            whole = n - n % _RUN
+            runs = np.einsum("ijk->ij", e[:, :whole].reshape(len(e), -1, _RUN))
+            return _sum(runs, 1) + _sum(e[:, whole:], 1)
+        return np.einsum("ij->i", e)[:, None]
+    if n > _PAIRWISE:  # down columns NumPy adds one after the other, and errs more
         whole = n - n % _PAIRWISE
         parts = e[:whole].reshape(-1, _PAIRWISE, e.shape[1]).sum(axis=1)
         return _sum(parts, axis) + e[whole:].sum(axis=0, keepdims=True)
@@ -207,7 +247,7 @@ def _memory_order(x: np.ndarray) -> Order:
     """Return the axes of an array from the slowest to the fastest; None if they are in order."""
     if x.flags.c_contiguous:
         return None
-    return tuple(sorted(range(x.ndim), key=lambda i: -abs(x.strides[i])))
+    return tuple(sorted(range(x.ndim), key=lambda i: -abs(x.strides[i] or math.inf)))
 
 
 def _arranged(x: np.ndarray, order: Order) -> np.ndarray:
@@ -233,23 +273,22 @@ def _blocks(
     x: np.ndarray,
     out: np.ndarray,
     labels: np.ndarray | None = None,
-    turn_short_rows: bool = True,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, int, Any]]:
     """Yield x, shape (B, n, C), in pieces: (block, work, buffer, class axis, labels).
 
     Block and work are in at least float32. What is written to `work` ends in `out`; `buffer` is
-    contiguous scratch of the shape of the block, and may be `work` itself. Short rows are best
-    turned into columns, but for softmax, which needs no maximum there.
+    contiguous scratch of the shape of the block, and may be `work` itself.
     """
     depth, n, width = x.shape
     wide = _wide(x)
-    small = x.size < _NARROW**2
-    axis = 1 if width == 1 and (small or n >= _NARROW or not turn_short_rows) else 0
+    axis = 1 if width == 1 else 0
     across = max(128, _BLOCK_BYTES // (n * wide.itemsize))  # shorter runs are slow to read
     deep = max(1, _BLOCK_BYTES // (n * min(width, across) * wide.itemsize))
-    if small and axis == 1 and x.dtype == wide:  # one block, without further ado
+    if axis == 1 and x.dtype == wide and x.nbytes <= _BLOCK_BYTES:  # one block, without ado
         chosen = None if labels is None else labels[:, :, 0]
-        yield x[:, :, 0], out[:, :, 0], np.empty((depth, n), wide), 1, chosen
+        block, work = x[:, :, 0], out[:, :, 0]
+        buffer = work if work.shape == block.shape else np.empty(block.shape, wide)
+        yield block, work, buffer, axis, chosen
         return
     memory = np.empty(0, wide)
     for i in range(0, depth, deep):

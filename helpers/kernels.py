@@ -18,6 +18,12 @@ log-softmax of a confident row's winner comes out as 0 where the truth is a smal
 Two lines in each function turn to `blocks`, which holds the same lines in the form that makes
 NumPy fast. The mathematics is here.
 
+A row's bits are its own: they depend on its values, dtype and n, not on the other rows, their
+number or its place among them. This holds for NumPy arrays whose classes lie side by side in
+memory, however the rows do, and for torch tensors on the CPU, but for single rows so long (tens of
+thousands of classes) that PyTorch's threads share their sum. In other layouts the last bits can
+differ from those, and between a column of many and the same column alone.
+
 Source: P. Blanchard, D. J. Higham and N. J. Higham, "Accurately computing the log-sum-exp and
 softmax functions", IMA Journal of Numerical Analysis 41 (2021), Algorithm 4.1,
 https://doi.org/10.1093/imanum/draa038.
@@ -52,7 +58,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     array
         Same shape as `x`; same dtype if that is floating. float16 and bfloat16 are computed in
         float32 and rounded once. A row of −inf, and a row with a +inf, is all NaN; a NaN stays
-        on its row.
+        on its row. No other row changes a bit of a row whose classes are contiguous in memory.
 
     Raises
     ------
