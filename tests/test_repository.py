@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from benchmarks.summary import three_numbers
+from tests.course import PATHS, read
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ["requirements.txt", "requirements-test.txt", "requirements-book.txt"]
@@ -134,6 +136,20 @@ def test_binder_installs_what_learners_do() -> None:
     assert python.removeprefix("python-") in SUPPORTED
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Binder runs Linux")
+def test_binder_shows_no_answer_before_its_cell_is_run(tmp_path: Path) -> None:
+    """What Binder runs after installing, run on a copy."""
+    shutil.copytree(ROOT / "binder", tmp_path / "binder")
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(PATHS[0], tmp_path / "notebooks")
+    folder = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run([tmp_path / "binder/postBuild"], cwd=tmp_path, env=environment, check=True)
+    copy = read(tmp_path / "notebooks" / PATHS[0].name)
+    assert [cell.source for cell in copy.cells] == [cell.source for cell in read(PATHS[0]).cells]
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in copy.cells)
+
+
 def test_the_form_for_errors_is_sane() -> None:
     form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/error.yml").read_text(encoding="utf-8"))
     assert {"name", "description", "body"} <= set(form)
@@ -237,7 +253,7 @@ def test_links_between_the_papers_lead_somewhere() -> None:
 def test_the_readme_counts_as_the_course_does() -> None:
     from helpers.exercises import course
     from tests.answer_bank import RIGHT, WRONG
-    from tests.course import PATHS, code_cells, tags
+    from tests.course import code_cells, tags
     from tests.test_answer_bank import cases  # reads the whole bank in
 
     claims = {tag for path in PATHS for cell in code_cells(path) for tag in tags(cell)}
