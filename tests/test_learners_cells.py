@@ -28,8 +28,6 @@ NOT_YET = [
     # --
     "04_log_sum_exp",
     # --
-    "06_jacobian",
-    # --
     "07_cross_entropy_gradient",
     # --
     "08_temperature",
