@@ -190,6 +190,93 @@ def grad_global_maximum(logits: Any, labels: Any) -> Any:
     return (p - np.eye(p.shape[1])[labels]) / len(p)
 
 
+@right("7.1")
+def grad_filled_row_by_row(logits: Any, labels: Any) -> Any:
+    """A buffer like the logits, filled one row after the other."""
+    grad = np.zeros_like(logits)
+    for i, y in enumerate(labels):
+        grad[i] = _softmax(logits[i])
+        grad[i, y] -= 1
+    return grad / len(labels)
+
+
+@right("7.1")
+def grad_tensor_of_the_input(logits: Any, labels: Any) -> Any:
+    """Autograd on a tensor of the input's own dtype."""
+    t = torch.tensor(logits, requires_grad=True)
+    F.cross_entropy(t, torch.tensor(labels)).backward()
+    return t.grad
+
+
+@wrong("7.1")
+def grad_jacobian_times_q_over_p(logits: Any, labels: Any) -> Any:
+    """A stable softmax, then row by row the Jacobian times -q/p: 0/0 where a p is 0."""
+    p = _softmax(logits)
+    q = np.eye(p.shape[1])[labels]
+    with np.errstate(all="ignore"):
+        rows = [(np.diag(a) - np.outer(a, a)) @ (-t / a) for a, t in zip(p, q, strict=True)]
+    return np.array(rows) / len(p)
+
+
+@wrong("7.1")
+def grad_jacobian_times_one_entry(logits: Any, labels: Any) -> Any:
+    """The same with -1/p at the label and zeros elsewhere: infinity times 0 at p = 0."""
+    p = _softmax(logits)
+    by_p = np.zeros_like(p)
+    with np.errstate(all="ignore"):
+        by_p[np.arange(len(p)), labels] = -1 / p[np.arange(len(p)), labels]
+        jacobians = p[:, :, None] * (np.eye(p.shape[1]) - p[:, None, :])
+        return np.einsum("nij,nj->ni", jacobians, by_p) / len(p)
+
+
+@wrong("7.1")
+def grad_by_p_of_the_sum(logits: Any, labels: Any) -> Any:
+    """-q/p without the 1/N and without the Jacobian."""
+    p = _softmax(logits)
+    return -np.eye(p.shape[1])[labels] / p
+
+
+@wrong("7.1")
+def grad_by_p_with_epsilon(logits: Any, labels: Any) -> Any:
+    """-q/(p + 1e-8), averaged."""
+    p = _softmax(logits)
+    return -np.eye(p.shape[1])[labels] / (p + 1e-8) / len(p)
+
+
+@wrong("7.1")
+def grad_by_p_at_the_labels(logits: Any, labels: Any) -> Any:
+    """-1/p written at the labels into zeros."""
+    p = _softmax(logits)
+    grad = np.zeros_like(p)
+    grad[np.arange(len(p)), labels] = -1 / p[np.arange(len(p)), labels]
+    return grad / len(p)
+
+
+@wrong("7.1")
+def grad_whole_array_softmax(logits: Any, labels: Any) -> Any:
+    """One softmax over all entries of the batch."""
+    p = scipy.special.softmax(logits)
+    p[np.arange(len(p)), labels] -= 1
+    return p / len(p)
+
+
+@wrong("7.1")
+def grad_sum_without_keepdims(logits: Any, labels: Any) -> Any:
+    """The row sums stand beside the columns."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1)
+    return (p - np.eye(p.shape[1])[labels]) / len(p)
+
+
+@wrong("7.1")
+def grad_autograd_of_a_clip(logits: Any, labels: Any) -> Any:
+    """Autograd through a clipped probability: no gradient below the clip."""
+    t = torch.tensor(np.array(logits), dtype=torch.float64, requires_grad=True)
+    p = torch.softmax(t, 1)[torch.arange(len(labels)), torch.tensor(np.array(labels)).long()]
+    (-torch.log(p.clamp(min=1e-12))).mean().backward()
+    return t.grad
+
+
 # 7.2 chain_rule_grad(x, q) ------------------------------------------------------------------
 
 
@@ -323,6 +410,13 @@ def chain_plus_jacobian(x: Any, q: Any) -> Any:
     """Plus in the Jacobian: -(q + p)."""
     p = _softmax(x)
     return -(np.diag(p) + np.outer(p, p)) @ (q / p)
+
+
+@wrong("7.2")
+def chain_times_diagonal(x: Any, q: Any) -> Any:
+    """p - q, and the diagonal of the Jacobian once more."""
+    p = _softmax(x)
+    return (p - q) * (p - p * p)
 
 
 # 7.3 linear_grads(X, W, b, labels) ----------------------------------------------------------
@@ -484,6 +578,39 @@ def linear_grads_by_name(X: Any, W: Any, b: Any, labels: Any) -> Any:
     g = scipy.special.softmax(np.asarray(X, dtype=float) @ W + b, axis=1)
     g[np.arange(len(labels)), labels] -= 1
     return {"dW": X.T @ g / len(labels), "db": g.mean(axis=0)}
+
+
+@right("7.3")
+def linear_grads_buffers_like_the_weights(X: Any, W: Any, b: Any, labels: Any) -> Any:
+    """Buffers like W and b, filled by loops over examples and classes."""
+    dW, db = np.zeros_like(W), np.zeros_like(b)
+    for x, y in zip(X, labels, strict=True):
+        p = _softmax(x @ W + b)
+        for k in range(len(b)):
+            dW[:, k] += (p[k] - (k == y)) * x
+            db[k] += p[k] - (k == y)
+    return dW / len(X), db / len(X)
+
+
+@wrong("7.3")
+def linear_bias_one_number(X: Any, W: Any, b: Any, labels: Any) -> Any:
+    """np.sum without an axis: one number for all biases, and it is 0."""
+    delta = (_softmax(X @ W + b) - np.eye(len(b))[labels]) / len(X)
+    return X.T @ delta, np.sum(delta)
+
+
+@wrong("7.3")
+def linear_bias_mean_of_everything(X: Any, W: Any, b: Any, labels: Any) -> Any:
+    """delta.mean() for the bias."""
+    delta = (_softmax(X @ W + b) - np.eye(len(b))[labels]) / len(X)
+    return X.T @ delta, delta.mean()
+
+
+@wrong("7.3")
+def linear_mean_on_top_of_the_mean(X: Any, W: Any, b: Any, labels: Any) -> Any:
+    """1/N in delta and in both products."""
+    delta = (_softmax(X @ W + b) - np.eye(len(b))[labels]) / len(X)
+    return X.T @ delta / len(X), delta.mean(axis=0)
 
 
 # 7.4 fit(X, y, n_classes) -------------------------------------------------------------------
@@ -683,6 +810,66 @@ def fit_returns_the_weights_alone(X: Any, y: Any, n_classes: int) -> Any:
     return W
 
 
+@right("7.4")
+def fit_small_steps(X: Any, y: Any, n_classes: Any) -> Any:
+    """Six hundred small steps."""
+    W, b = np.zeros((X.shape[1], n_classes)), np.zeros(n_classes)
+    for _ in range(600):
+        p = _softmax(X @ W + b)
+        p[np.arange(len(y)), y] -= 1
+        W, b = W - 0.1 * X.T @ p / len(X), b - 0.1 * p.mean(axis=0)
+    return W, b
+
+
+@right("7.4")
+def fit_large_steps(X: Any, y: Any, n_classes: Any) -> Any:
+    """Two hundred steps of 3."""
+    W, b, q = np.zeros((X.shape[1], n_classes)), np.zeros(n_classes), np.eye(n_classes)[y]
+    for _ in range(200):
+        delta = (scipy.special.softmax(X @ W + b, axis=1) - q) / len(X)
+        W, b = W - 3 * X.T @ delta, b - 3 * delta.sum(axis=0)
+    return W, b
+
+
+@wrong("7.4")
+def fit_least_squares(X: Any, y: Any, n_classes: Any) -> Any:
+    """Linear regression on the one-hot rows: good labels, no softmax regression."""
+    A = np.column_stack([X, np.ones(len(X))])
+    solution = np.linalg.pinv(A) @ np.eye(n_classes)[y]
+    return solution[:-1], solution[-1]
+
+
+@wrong("7.4")
+def fit_one_against_the_rest(X: Any, y: Any, n_classes: Any) -> Any:
+    """A logistic regression for each class by itself."""
+    W, b, q = np.zeros((X.shape[1], n_classes)), np.zeros(n_classes), np.eye(n_classes)[y]
+    for _ in range(300):
+        delta = (scipy.special.expit(X @ W + b) - q) / len(X)
+        W, b = W - 0.5 * X.T @ delta, b - 0.5 * delta.sum(axis=0)
+    return W, b
+
+
+@wrong("7.4")
+def fit_squared_error(X: Any, y: Any, n_classes: Any) -> Any:
+    """Descends the squared error of the probabilities."""
+    W, b, q = np.zeros((X.shape[1], n_classes)), np.zeros(n_classes), np.eye(n_classes)[y]
+    for _ in range(500):
+        p = _softmax(X @ W + b)
+        delta = p * ((p - q) - (p * (p - q)).sum(axis=1, keepdims=True)) / len(X)
+        W, b = W - 2.0 * X.T @ delta, b - 2.0 * delta.sum(axis=0)
+    return W, b
+
+
+@wrong("7.4")
+def fit_diagonal_of_the_jacobian(X: Any, y: Any, n_classes: Any) -> Any:
+    """-q/p times p (1 - p): the wrong classes are never pushed down."""
+    W, b, q = np.zeros((X.shape[1], n_classes)), np.zeros(n_classes), np.eye(n_classes)[y]
+    for _ in range(300):
+        delta = -q * (1 - _softmax(X @ W + b)) / len(X)
+        W, b = W - 0.5 * X.T @ delta, b - 0.5 * delta.sum(axis=0)
+    return W, b
+
+
 # 7.5 smoothed_grad(logits, labels, eps) -----------------------------------------------------
 
 
@@ -823,3 +1010,224 @@ def smoothed_hard_coded_eps(logits: Any, labels: Any, eps: Any) -> Any:
     """Always 0.1, whatever eps is."""
     p = _softmax(logits)
     return (p - 0.9 * np.eye(p.shape[1])[labels] - 0.1 / p.shape[1]) / len(p)
+
+
+@right("7.5")
+def smoothed_buffer_like_the_logits(logits: Any, labels: Any, eps: Any) -> Any:
+    """A target that starts as np.full_like(logits, eps / n)."""
+    n_rows, n = logits.shape
+    q = np.full_like(logits, eps / n)
+    q[np.arange(n_rows), labels] += 1 - eps
+    return (_softmax(logits) - q) / n_rows
+
+
+@wrong("7.5")
+def smoothed_width_of_the_labels(logits: Any, labels: Any, eps: Any) -> Any:
+    """n is labels.max() + 1."""
+    n = int(max(labels)) + 1
+    return (_softmax(logits) - ((1 - eps) * np.eye(n)[labels] + eps / n)) / len(labels)
+
+
+@wrong("7.5")
+def smoothed_sum_without_keepdims(logits: Any, labels: Any, eps: Any) -> Any:
+    """The row sums stand beside the columns."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1)
+    n = p.shape[1]
+    return (p - (1 - eps) * np.eye(n)[labels] - eps / n) / len(p)
+
+
+@wrong("7.5")
+def smoothed_shift_by_the_batch(logits: Any, labels: Any, eps: Any) -> Any:
+    """The maximum of the whole batch."""
+    e = np.exp(logits - logits.max())
+    p = e / e.sum(axis=1, keepdims=True)
+    n = p.shape[1]
+    return (p - (1 - eps) * np.eye(n)[labels] - eps / n) / len(p)
+
+
+# 7.6 which_loss(loss, logits, label) --------------------------------------------------------
+
+
+def _row(logits: Any, label: int, gap: float) -> Any:
+    """The label at 0, its neighbour ahead by the gap, the rest out of the way."""
+    x = np.full(len(logits), -100.0)
+    x[label] = 0.0
+    x[(label + 1) % len(x)] = gap
+    return x
+
+
+def _pull(loss: Any, logits: Any, label: int, gap: float) -> float:
+    """How much the loss raises the label's logit."""
+    return -float(loss(_row(logits, label, gap), label)[1][label])
+
+
+@right("7.6")
+def which_by_factors(loss: Any, logits: Any, label: Any) -> Any:
+    """The pull divided by 1 - p, on a grid of gaps."""
+    gaps = np.linspace(0.5, 60, 500)
+    factors = np.array([_pull(loss, logits, label, g) / (1 - 1 / (1 + np.exp(g))) for g in gaps])
+    with np.errstate(all="ignore"):
+        far = [loss(_row(logits, label, g), label)[1] for g in (720.0, 760.0, 1000.0)]
+    if not all(np.isfinite(g).all() for g in far):
+        return "uncoupled"
+    if np.allclose(factors, 1):
+        return "sound"
+    if factors[0] < 0.6:
+        return "softmax twice"
+    return "clipped" if np.all((factors < 1e-9) | (factors > 1 - 1e-9)) else "epsilon"
+
+
+@right("7.6")
+def which_by_values_and_slopes(loss: Any, logits: Any, label: Any) -> Any:
+    """From values where they tell, from gradients where not."""
+    value, gradient = loss(_row(logits, label, 2000.0), label)
+    if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
+        return "uncoupled"
+    if abs(value - 2000.0) < 1:
+        return "sound"
+    if abs(loss(_row(logits, label, 4.0), label)[0] - math.log1p(math.exp(4.0))) > 0.5:
+        return "softmax twice"
+    constant = math.exp(-value)  # the clip or the epsilon
+    at_edge = _pull(loss, logits, label, -math.log(constant) + 0.5)
+    return "epsilon" if at_edge > 0.1 else "clipped"
+
+
+@right("7.6")
+def which_against_p_minus_q(loss: Any, logits: Any, label: Any) -> Any:
+    """Compares gradients with p - q over random rows as well."""
+    rng = np.random.default_rng(0)
+
+    def true_gradient(x: Any) -> Any:
+        p = scipy.special.softmax(x)
+        p[label] -= 1
+        return p
+
+    if not np.isfinite(loss(_row(logits, label, 900.0), label)[1]).all():
+        return "uncoupled"
+    mild = rng.normal(size=len(logits))
+    if not np.allclose(loss(mild, label)[1], true_gradient(mild), rtol=0, atol=0.2 / len(mild)):
+        x = _row(logits, label, 5.0)
+        if np.abs(loss(x, label)[1] - true_gradient(x)).max() > 0.5:
+            return "softmax twice"
+    pulls = [_pull(loss, logits, label, g) for g in np.arange(5.0, 46.0, 0.25)]
+    if min(pulls) > 0.9:
+        return "sound"
+    x = _row(logits, label, 5.0)
+    if _pull(loss, logits, label, 5.0) < 0.3:
+        return "softmax twice"
+    return "epsilon" if any(0.2 < p < 0.8 for p in pulls) else "clipped"
+
+
+@right("7.6")
+def which_bisects_the_edge(loss: Any, logits: Any, label: Any) -> Any:
+    """Halves its way to the gap where the pull is a half, and looks how steep it is there."""
+    if not np.isfinite(loss(_row(logits, label, 1e4), label)[1]).all():
+        return "uncoupled"
+    if _pull(loss, logits, label, 1e4) > 0.9:
+        return "sound"
+    if _pull(loss, logits, label, 5.0) < 0.5:
+        return "softmax twice"
+    low, high = 5.0, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _pull(loss, logits, label, middle) > 0.5 else (low, middle)
+    return "clipped" if _pull(loss, logits, label, high + 0.1) == 0 else "epsilon"
+
+
+@wrong("7.6")
+def which_looks_at_values(loss: Any, logits: Any, label: Any) -> Any:
+    """The value at a huge gap."""
+    value = loss(_row(logits, label, 1000.0), label)[0]
+    if np.isinf(value) or np.isnan(value):
+        return "uncoupled"
+    if value > 500:
+        return "sound"
+    return "softmax twice" if value < 2 else "clipped"
+
+
+@wrong("7.6")
+def which_at_a_gap_of_twenty(loss: Any, logits: Any, label: Any) -> Any:
+    """One gap: NaN, about 1, exactly 0, in between, or small."""
+    gradient = loss(_row(logits, label, 20.0), label)[1]
+    if np.isnan(gradient).any():
+        return "uncoupled"
+    pull = -gradient[label]
+    if pull > 0.99:
+        return "sound"
+    if pull == 0:
+        return "clipped"
+    return "epsilon" if pull > 1e-3 else "softmax twice"
+
+
+@wrong("7.6")
+def which_at_a_gap_of_a_thousand(loss: Any, logits: Any, label: Any) -> Any:
+    """One gap, where clip, epsilon and second softmax all have the gradient 0."""
+    gradient = loss(_row(logits, label, 1000.0), label)[1]
+    if not np.all(np.isfinite(gradient)):
+        return "uncoupled"
+    return "sound" if gradient[label] < -0.9 else "clipped"
+
+
+@wrong("7.6")
+def which_zero_is_twice(loss: Any, logits: Any, label: Any) -> Any:
+    """A gradient of 0 is put down to a second softmax."""
+    told = which_bisects_the_edge(loss, logits, label)
+    return "softmax twice" if told == "clipped" else told
+
+
+@wrong("7.6")
+def which_finite_is_sound(loss: Any, logits: Any, label: Any) -> Any:
+    """Finite or not is all that is asked."""
+    value, gradient = loss(_row(logits, label, 900.0), label)
+    return "sound" if np.all(np.isfinite([value, *gradient])) else "uncoupled"
+
+
+@wrong("7.6")
+def which_floor_of_two_classes(loss: Any, logits: Any, label: Any) -> Any:
+    """A second softmax is told by a loss below 1.32, its ceiling for two classes."""
+    told = which_bisects_the_edge(loss, logits, label)
+    if told == "softmax twice" and loss(_row(logits, label, 50.0), label)[0] > 1.32:
+        return "clipped"
+    return told
+
+
+@wrong("7.6")
+def which_given_row_only(loss: Any, logits: Any, label: Any) -> Any:
+    """Calls the loss once, on the row that was given."""
+    p = scipy.special.softmax(logits)
+    p[label] -= 1
+    return "sound" if np.abs(loss(logits, label)[1] - p).max() < 0.02 else "softmax twice"
+
+
+@wrong("7.6")
+def which_largest_entry(loss: Any, logits: Any, label: Any) -> Any:
+    """Scales the given row up, whatever its label: right rows pull at nothing."""
+    gradient = loss(1000 * np.asarray(logits), label)[1]
+    if not np.isfinite(gradient).all():
+        return "uncoupled"
+    return "sound" if np.abs(gradient).max() > 0.5 else "clipped"
+
+
+@wrong("7.6")
+def which_label_in_the_lead(loss: Any, logits: Any, label: Any) -> Any:
+    """The label's logit is raised instead of another's."""
+    x = np.zeros(len(logits))
+    x[label] = 1000.0
+    gradient = loss(x, label)[1]
+    if not np.isfinite(gradient).all():
+        return "uncoupled"
+    return "sound" if gradient[label] < -0.5 else "softmax twice"
+
+
+@wrong("7.6")
+def which_other_words(loss: Any, logits: Any, label: Any) -> Any:
+    """The right kind in other words."""
+    told = which_bisects_the_edge(loss, logits, label)
+    return {"softmax twice": "double softmax", "sound": "fine"}.get(told, told)
+
+
+@wrong("7.6")
+def which_returns_a_flag(loss: Any, logits: Any, label: Any) -> Any:
+    """Whether the loss is sound, a bool."""
+    return which_bisects_the_edge(loss, logits, label) == "sound"

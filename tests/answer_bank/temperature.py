@@ -204,6 +204,51 @@ def temperature_on_log_p_swapped(tau: Any, x: Any) -> Any:
     return _softmax(np.asarray(x) / tau)
 
 
+@wrong("8.1")
+def temperature_axis_one(x: Any, tau: Any) -> Any:
+    """axis=1, as in a batch: fails for one row, is another axis in a stack."""
+    e = np.exp(x / tau)
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@wrong("8.1")
+def temperature_one_row_shifted(x: Any, tau: Any) -> Any:
+    """Written for one row: maximum and sum of the whole array."""
+    if tau <= 0:
+        raise ValueError
+    w = np.exp((x - np.max(x)) / tau)
+    return w / w.sum()
+
+
+@wrong("8.1")
+def temperature_one_row_plain(x: Any, tau: Any) -> Any:
+    """The definition, written for one row."""
+    return np.exp(x / tau) / np.sum(np.exp(x / tau))
+
+
+@wrong("8.1")
+def temperature_only_above(x: Any, tau: Any) -> Any:
+    """The denominator divides exp by tau instead of the logits."""
+    gaps = x - np.max(x)
+    return np.exp(gaps / tau) / np.sum(np.exp(gaps) / tau)
+
+
+@wrong("8.1")
+def temperature_sum_without_keepdims(x: Any, tau: Any) -> Any:
+    """The sums lose their axis."""
+    if tau <= 0:
+        raise ValueError
+    e = np.exp((x - np.max(x, axis=-1, keepdims=True)) / tau)
+    return e / e.sum(axis=-1)
+
+
+@wrong("8.1")
+def temperature_times_tau_plain(x: Any, tau: Any) -> Any:
+    """exp(x tau), never shifted."""
+    e = np.exp(x * tau)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
 # 8.2 entropy(p) -----------------------------------------------------------------------------
 
 
@@ -341,6 +386,55 @@ def entropy_drops_rare(p: Any) -> Any:
 def entropy_of_softmax(p: Any) -> Any:
     """Takes p for logits."""
     return scipy.special.entr(_softmax(p)).sum(-1)
+
+
+@right("8.2")
+def entropy_log_where(p: Any) -> Any:
+    """The log of the positive entries into zeros like p."""
+    return -np.sum(p * np.log(p, out=np.zeros_like(p), where=p > 0), axis=-1)
+
+
+@wrong("8.2")
+def entropy_machine_epsilon(p: Any) -> Any:
+    """The machine's own epsilon inside the log."""
+    return -np.sum(p * np.log(p + np.finfo(np.float64).eps), axis=-1)
+
+
+@wrong("8.2")
+def entropy_large_epsilon(p: Any) -> Any:
+    """1e-3 inside the log."""
+    return -np.sum(p * np.log(p + 1e-3), axis=-1)
+
+
+@wrong("8.2")
+def entropy_sixteen(p: Any) -> Any:
+    """1e-16 inside the log."""
+    return -np.sum(p * np.log(p + 1e-16), axis=-1)
+
+
+@wrong("8.2")
+def entropy_axis_one_epsilon(p: Any) -> Any:
+    """axis=1 and an epsilon: for a batch alone."""
+    return -(p * np.log(p + 1e-9)).sum(axis=1)
+
+
+@wrong("8.2")
+def entropy_total_epsilon(p: Any) -> Any:
+    """No axis and an epsilon."""
+    return -np.sum(p * np.log(p + 1e-12))
+
+
+@wrong("8.2")
+def entropy_bits_as_written(p: Any) -> Any:
+    """log2, NaN at zeros."""
+    with np.errstate(all="ignore"):
+        return -np.sum(p * np.log2(p), axis=-1)
+
+
+@wrong("8.2")
+def entropy_mean_of_the_rows(p: Any) -> Any:
+    """The mean over the batch, as a training log reports it."""
+    return np.mean(scipy.special.entr(p).sum(axis=-1))
 
 
 # 8.3 temperature_for_entropy(x, h) ----------------------------------------------------------
@@ -550,6 +644,19 @@ def solve_spread(x: Any, h: Any) -> Any:
     return np.std(x)
 
 
+@wrong("8.3")
+def solve_wrong_direction_arithmetic(x: Any, h: Any) -> Any:
+    """The wrong way between 1e-3 and 1e3, halving the ends."""
+    low, high = 1e-3, 1e3
+    for _ in range(100):
+        middle = (low + high) / 2
+        if _entropy_at(x, middle) > h:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
 # 8.4 fit_temperature(logits, labels) --------------------------------------------------------
 
 
@@ -748,6 +855,19 @@ def calibrate_usual_value(logits: Any, labels: Any) -> Any:
     return 1.5
 
 
+@wrong("8.4")
+def calibrate_newton_in_beta(logits: Any, labels: Any) -> Any:
+    """Full Newton steps in beta from 1, without a bracket."""
+    x, i, beta = np.asarray(logits, dtype=float), np.arange(len(labels)), 1.0
+    with np.errstate(all="ignore"):
+        for _ in range(50):
+            p = _softmax(beta * x)
+            mean = (p * x).sum(axis=1)
+            slope = (mean - x[i, labels]).mean()
+            beta -= slope / ((p * x * x).sum(axis=1) - mean**2).mean()
+    return 1 / beta
+
+
 # 8.5 distillation_loss(student, teacher, tau) -----------------------------------------------
 
 
@@ -901,3 +1021,17 @@ def distil_squared_logits(student: Any, teacher: Any, tau: Any) -> Any:
     s, t = np.asarray(student, dtype=float), np.asarray(teacher, dtype=float)
     d = (s - s.mean(1, keepdims=True)) - (t - t.mean(1, keepdims=True))
     return np.square(d).sum(1).mean() / (2 * s.shape[1])
+
+
+@wrong("8.5")
+def distil_without_temperature(student: Any, teacher: Any, tau: Any) -> Any:
+    """tau squared in front, and both sides at temperature 1."""
+    log_p, log_q = _log_softmax(teacher), _log_softmax(student)
+    return tau**2 * (np.exp(log_p) * (log_p - log_q)).sum(-1).mean()
+
+
+@wrong("8.5")
+def distil_batchmean_and_mean(student: Any, teacher: Any, tau: Any) -> Any:
+    """batchmean, divided by the number of rows once more."""
+    s, t = (torch.tensor(np.array(a), dtype=torch.float64) / tau for a in (student, teacher))
+    return F.kl_div(s.log_softmax(1), t.softmax(1), reduction="batchmean") * tau**2 / len(student)
