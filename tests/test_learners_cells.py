@@ -29,8 +29,6 @@ NOT_YET = [
     "07_cross_entropy_gradient",
     # --
     "08_temperature",
-    # --
-    "10_priors",
 ]
 
 OPEN_LINES = 15
