@@ -400,6 +400,14 @@ def rows_of_p_one_minus_p(x):
     return p * (1 - p)
 
 
+@batch_jacobian.mistake(
+    "there is one matrix for each class, over the rows of the batch: the samples were taken for "
+    "columns. Each row needs one, over its classes."
+)
+def one_matrix_for_each_class(x):
+    return _matrices(_softmax(x).T)
+
+
 # --- 6.3 -----------------------------------------------------------------------------------------
 
 
@@ -1188,11 +1196,12 @@ def moves_x_and_restores_it(f, x, *, h):
     "the outputs were added up: that is the gradient of Σ f_i, one number for each x_j. A function "
     "with m outputs needs m numbers for each x_j, a column.",
     in_place=(False, True),
+    h=(1e-5, 6e-6, 1e-6),
 )
-def gradient_of_the_sum(f, x, *, in_place):
-    return np.sum(
-        moves_x_and_restores_it(f, x, h=_STEP) if in_place else _shifted(f, x, _STEP, _STEP), 0
-    )
+def gradient_of_the_sum(f, x, *, in_place, h):
+    if in_place:  # and collected in np.zeros_like(x)
+        return np.sum(moves_x_and_restores_it(f, x, h=h), axis=0).astype(x.dtype)
+    return np.sum(_shifted(f, x, h, h), axis=0)
 
 
 @numerical_jacobian.mistake(

@@ -342,6 +342,13 @@ def batch_jacobian_one_number_a_class(x: Any) -> Any:
     return p - p**2
 
 
+@wrong("6.2")
+def batch_jacobian_samples_in_columns(x: Any) -> Any:
+    """An einsum for samples that stand in the columns."""
+    p = _softmax(x)
+    return np.einsum("bc,bd->cbd", p, np.eye(len(p))) - np.einsum("bc,dc->cbd", p, p)
+
+
 # 6.3 softmax_vjp(p, g) ----------------------------------------------------------------------
 
 
@@ -973,3 +980,16 @@ def numerical_library_jacobian(f: Any, x: Any) -> Any:
     import scipy.differentiate
 
     return scipy.differentiate.jacobian(lambda v: np.apply_along_axis(f, 0, v), 1.0 * x).df
+
+
+@wrong("6.6")
+def numerical_gradient_of_all_outputs(f: Any, x: Any) -> Any:
+    """One number for each coordinate, in a buffer like x, with x moved and put back."""
+    gradient = np.zeros_like(x)
+    for j, kept in enumerate(x.tolist()):
+        x[j] = kept + 1e-5
+        above = np.array(f(x))
+        x[j] = kept - 1e-5
+        gradient[j] = (above - f(x)).sum() / 2e-5
+        x[j] = kept
+    return gradient
