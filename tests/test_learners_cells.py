@@ -24,8 +24,6 @@ from tools.notebooks import governed_by_a_prediction
 NOT_YET = [
     "00_start_here",
     # --
-    "04_log_sum_exp",
-    # --
     "07_cross_entropy_gradient",
     # --
     "08_temperature",
