@@ -1175,8 +1175,9 @@ def modifies_x(f, x, *, put_back):
 
 
 @numerical_jacobian.mistake(
-    "x itself was moved, and put back from a number that was kept: a read-only array refuses that, "
-    "and an integer one cuts the step off. Work on a copy of your own, np.array(x, dtype=float).",
+    "your code writes into its argument and puts the old number back: a read-only array refuses "
+    "that, and an integer one cuts the step off. Work on a copy of your own, "
+    "np.array(x, dtype=float).",
     h=(1e-4, 1e-5, 6e-6, 1e-6),
 )
 def moves_x_and_restores_it(f, x, *, h):
