@@ -748,11 +748,10 @@ def _exact_top_p(p, mass):
 
     left = [Fraction(float(v)) for v in p]
     kept: list[int] = []
-    rounded = math.fsum(float(v) for v in p)
     order = sorted(range(len(left)), key=lambda i: (-left[i], i))
     for i in order:
         kept.append(i)
-        if sum(left[j] for j in kept) >= Fraction(float(mass)) and mass < rounded:
+        if sum(left[j] for j in kept) >= Fraction(float(mass)):
             break
     total = sum(left[j] for j in kept)
     return np.array([float(left[i] / total) if i in kept else 0.0 for i in range(len(left))])
