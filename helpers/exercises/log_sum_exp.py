@@ -184,12 +184,26 @@ def second_axis(x, *, guarded, shift):
     "The sum needs axis=-1 too.",
     added=("each row's maximum", "with its axis"),
     guarded=(True, False),
+    shapes=("all", "batches"),
 )
-def one_sum_for_all_rows(x, *, added, guarded):
+def one_sum_for_all_rows(x, *, added, guarded, shapes):
+    if shapes == "batches" and np.ndim(x) != 2:
+        raise Exception("not a batch")
     m = np.max(x, axis=-1, keepdims=True)
     m = np.where(np.isfinite(m), m, 0) if guarded else m
     log_sum = np.log(np.sum(np.exp(x - m)))
     return log_sum + (m if added == "with its axis" else m[..., 0])
+
+
+@logsumexp.mistake(
+    "This takes one row, kept as a table of shape (1, n), and gives one number for it; a plain "
+    "row, a larger batch and a stack stop it. With axis=-1 the same formula takes every shape.",
+)
+def a_table_of_one_row(x):
+    if np.ndim(x) != 2 or len(x) > 1:
+        raise Exception("not a table of one row")
+    m = np.max(x)
+    return m + np.log(np.sum(np.exp(x - m)))
 
 
 @logsumexp.mistake(

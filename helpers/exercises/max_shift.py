@@ -1149,6 +1149,24 @@ def one_maximum_for_the_batch(x, mask):
 
 
 @masked_softmax.mistake(
+    "axis 1 is the axis of the classes in a batch (N, n) only: a single row has no axis 1, and in "
+    "a stack it is another one. The last axis is axis=-1, whatever the shape.",
+    maximum=("of the kept", "of all", "none"),
+    epsilon=(0.0, 1e-13, 1e-10, 1e-8, 1e-6, 1e-5),
+    cleaned=(False, True),
+)
+def along_axis_1(x, mask, *, maximum, epsilon, cleaned):
+    if np.ndim(x) == 1:
+        raise Exception("no axis 1")
+    top = 0.0
+    if maximum != "none":
+        top = np.max(np.where(mask | (maximum == "of all"), x, -np.inf), axis=1, keepdims=True)
+    e = np.where(mask, np.exp(x - np.where(np.isfinite(top), top, 0)), 0)
+    p = e / (e.sum(axis=1, keepdims=True) + epsilon)
+    return np.nan_to_num(p, nan=0) if cleaned else p
+
+
+@masked_softmax.mistake(
     "the argument was changed in place: the values are right, but the caller's logits are gone. "
     "Use np.where(mask, x, -np.inf), which makes a new array."
 )

@@ -22,9 +22,9 @@ def guarded_shift(x):
         return np.log(np.exp(x - m).sum(axis=-1)) + m[..., 0]
 
 
-@right("4.1")
-def logaddexp_fold(x):
-    """Folds the row with logaddexp."""
+@wrong("4.1")
+def logaddexp_reduce(x):
+    """NumPy's log-sum-exp in one call."""
     return np.logaddexp.reduce(x, axis=-1)
 
 
@@ -1038,3 +1038,17 @@ def mean_axis_kept(x):
     """The averaged axis stays."""
     top = np.max(x, axis=-1, keepdims=True)
     return top + np.log(np.mean(np.exp(x - top), axis=-1, keepdims=True))
+
+
+@wrong("4.1")
+def first_row_of_a_table(x):
+    """Expects a table of one row, and gives one number."""
+    (row,) = x.tolist()
+    top = max(row)
+    return top + math.log(sum(math.exp(value - top) for value in row))
+
+
+@wrong("4.5")
+def logaddexp_in_one_call(x):
+    """NumPy's log-sum-exp in one call, precise as it is."""
+    return np.logaddexp.reduce(x)
