@@ -42,6 +42,11 @@ def _unrounded(rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
     yield "gap from 0.3", np.stack([0.3 + 0 * gaps, 0.3 - gaps], axis=-1)
     others = -gaps[:, None] + 0.1 * rng.standard_normal((gaps.size, 5))
     yield "gap from 7.7", 7.7 + np.concatenate([0 * gaps[:, None], others], axis=-1)
+    for edge in (87.5, 708.5):  # where exp turns subnormal, in float32 and in float64
+        for m in (0.0, 7.7, 1000.0, -1000.0):
+            far = edge + np.array([-2.0, 0.0, 2.0, 3.5, 4.2])
+            many = m - far[:, None] + 0.1 * rng.standard_normal((far.size, 100))
+            yield "a subnormal each, many together", np.insert(many, 0, m, axis=-1)
     yield "ties", np.array([[1.5, 1.5, -3.0], [2.0, 2.0, 2.0], [-7.0, -40.0, -7.0]])
     p = rng.dirichlet(np.ones(8), size=8)
     yield "log-sum-exp near 0", np.log(p)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -121,11 +121,28 @@ def _maximum_and_rest(
         easy &= m >= 0
     if not easy.all():
         hard = _index(~easy, axis)
-        x_hard, m_hard, k_hard = _taken(x, hard), m[hard], None if k is None else k[hard[0]]
-        e = _shifted_exp(x_hard, m_hard, _taken(e, hard))
-        of_hard = _others(x_hard, m_hard, k_hard, e, np.ones_like(m_hard), axis)
-        rest[hard] = np.where(np.isinf(m_hard), 0.0 if for_their_sum else np.nan, of_hard)
+        of_hard = _rest_of(hard, x, m, k, e, axis)
+        rest[hard] = np.where(np.isinf(m[hard]), 0.0 if for_their_sum else np.nan, of_hard)
+    faint = (rest > 0) & (rest < _limits(x.dtype).faint)
+    if faint.any():
+        few = _index(faint, axis)
+        rest[few] = _rest_of(few, x, m, k, e, axis, _limits(x.dtype).lift)
     return m, rest
+
+
+def _rest_of(
+    some: Index,
+    x: np.ndarray,
+    m: np.ndarray,
+    k: np.ndarray | None,
+    e: np.ndarray,
+    axis: int,
+    lift: float = 0.0,
+) -> np.ndarray:
+    """Return the rest of some rows or columns from exponentials shifted by m, and lifted."""
+    x, m, k = _taken(x, some), m[some], None if k is None else k[some[0]]
+    top = np.exp(np.full_like(m, lift))
+    return _others(x, m, k, _shifted_exp(x, m, _taken(e, some), lift), top, axis) / top
 
 
 def _of_one_row(x: np.ndarray, e: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -137,8 +154,9 @@ def _of_one_row(x: np.ndarray, e: np.ndarray) -> tuple[np.ndarray, np.ndarray] |
     if others < _CLOSE * top:
         e[0, k] = 0
         others = _sum(e, 1)[0, 0]
-    if x[0, k] >= 0 and top + others < np.inf:
-        return x[:, k : k + 1], np.array([[others / top]])
+    rest = others / top
+    if x[0, k] >= 0 and top + others < np.inf and not 0 < rest < _limits(x.dtype).faint:
+        return x[:, k : k + 1], np.array([[rest]])
     return None
 
 
@@ -178,8 +196,8 @@ def _others(
     return others
 
 
-def _shifted_exp(x: np.ndarray, m: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Return exp(x − m), with the rounding error of x − m made good, as in `kernels._peel`."""
+def _shifted_exp(x: np.ndarray, m: np.ndarray, out: np.ndarray, lift: float = 0.0) -> np.ndarray:
+    """Return exp(x − m + lift), the rounding error of x − m made good, as in `kernels._peel`."""
     m = np.broadcast_to(m, x.shape)
     across = min(x.shape[1], _PIECE)
     down = max(1, _PIECE // across)
@@ -194,6 +212,8 @@ def _shifted_exp(x: np.ndarray, m: np.ndarray, out: np.ndarray) -> np.ndarray:
             lost -= back
             lost[lost != lost] = 0  # where x or m is infinite
             lost += 1
+            if lift:
+                d += lift
             np.exp(d, out=d)
             d *= lost
     return out
@@ -207,10 +227,25 @@ def _in_range(x: np.ndarray, s: np.ndarray, axis: int) -> np.ndarray:
     """
     easy = s < np.inf
     large = s >= 1
-    least = np.log(np.finfo(x.dtype).tiny)
+    least = _limits(x.dtype).least
     if not large.all() and not x.min() > least:
         easy &= large | (x.min(axis=axis, keepdims=True) > least)
     return easy
+
+
+class _Limits(NamedTuple):
+    """Where a format's exponentials end."""
+
+    least: float  # below it exp(x) is subnormal
+    faint: float  # a smaller rest may be a sum of subnormal numbers
+    lift: float  # added to a faint row's x − m, it gives its exponentials their digits back
+
+
+@functools.cache
+def _limits(dtype: np.dtype) -> _Limits:
+    kind = np.finfo(dtype)
+    least = float(np.log(kind.tiny))
+    return _Limits(least, float(kind.tiny / kind.eps), -0.75 * least)
 
 
 def _index(which: np.ndarray, axis: int) -> Index:

@@ -483,6 +483,13 @@ def _peel(r: Rows) -> Peeled:
         back = d - x
         lost = (x - (d - back)) - (shift + back)
         lost = xp.where(xp.isfinite(lost), lost, zero)
-        e = xp.where(top, zero, xp.exp(d) * (1 + lost))
+        # Where exp(d) is subnormal for all the others it has lost digits, which their sum would
+        # miss. They are lifted before they are added up; so near to −d, that addition is exact.
+        enough = -0.75 * math.log(xp.finfo(x.dtype).smallest_normal)
+        others = xp.where(top, xp.full_like(d, -math.inf), d)
+        faint = xp.max(others, axis=-1, keepdims=True) < -enough
+        lift = xp.where(faint, xp.full_like(m, enough), xp.zeros_like(m))
+        e = xp.where(top, zero, xp.exp(d + lift) * (1 + lost))
+        rest = xp.sum(e, axis=-1, keepdims=True) * xp.exp(-lift)
         one = xp.where(xp.isfinite(m), xp.ones_like(m), xp.full_like(m, math.nan))
-        return Peeled(m, top, d, e, xp.sum(e, axis=-1, keepdims=True), one)
+        return Peeled(m, top, d, e * xp.exp(-lift), rest, one)
