@@ -388,6 +388,8 @@ def test_masked(index):
     expected = [[1 / (1 + math.e), 0, 0, math.e / (1 + math.e)]]
     np.testing.assert_allclose(kernels.masked_softmax(x, mask), expected)
     assert np.asarray(kernels.masked_softmax(x, ~mask & mask)).tolist() == [[0, 0, 0, 0]]
+    impossible = kernels.masked_softmax(both([-INF, 5.0, -INF])[index], [True, False, True])
+    assert np.asarray(impossible).tolist() == [0, 0, 0]  # nothing masked is left, all of it −inf
     with pytest.raises(TypeError, match="boolean"):
         kernels.masked_softmax(x, [1, 0, 0, 1])
 
@@ -437,6 +439,8 @@ def test_means_smooth_maxima_and_entropy():
     assert kernels.smooth_max([1.0, 1.0], 2.0) == pytest.approx(1 + math.log(2) / 2)
     assert kernels.smooth_max([3.0, 1e3], 1e306) == 1e3
     assert kernels.smooth_max([-INF, -INF], 2.0) == -INF
+    assert kernels.smooth_max([3.0], 2.0) == 3.0
+    assert kernels.smooth_max(np.zeros((2, 0)), 2.0).tolist() == [-INF, -INF]
     with pytest.raises(ValueError, match="alpha"):
         kernels.smooth_max(x, 0)
     p = kernels.softmax(x)
@@ -450,8 +454,11 @@ def test_label_smoothing_is_pytorchs():
     expected = torch.nn.functional.cross_entropy(x, y, label_smoothing=0.1)
     assert kernels.cross_entropy(x, q.double()).item() == pytest.approx(expected.item(), rel=1e-6)
     np.testing.assert_allclose(kernels.label_smoothing([1], 2, 0.1), [[0.05, 0.95]], rtol=1e-15)
-    with pytest.raises(ValueError, match="epsilon"):
-        kernels.label_smoothing([1], 2, 1.1)
+    assert kernels.label_smoothing([1], 2, 0).tolist() == [[0.0, 1.0]]
+    assert kernels.label_smoothing([1], 2, 1).tolist() == [[0.5, 0.5]]
+    for epsilon in (1.1, -0.1, NAN):
+        with pytest.raises(ValueError, match="epsilon"):
+            kernels.label_smoothing([1], 2, epsilon)
     with pytest.raises(ValueError, match="labels"):
         kernels.label_smoothing([2], 2, 0.1)
 
