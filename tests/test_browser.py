@@ -194,12 +194,13 @@ class Lab:
         raise TimeoutError(f"{name} does not close")
 
     def run_all(self) -> None:
-        """Clear what is stored, run every cell and wait for the last."""
+        """Clear what is stored, run every cell and wait for the last; folded ones show no number."""
         self.menu("Edit", "Clear Outputs of All Cells")
         self.menu("Run", "Run All Cells")
         self.page.wait_for_function(
             """() => [...document.querySelectorAll(
-                '.jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputPrompt')]
+                '.jp-NotebookPanel:not(.lm-mod-hidden) '
+                + '.jp-CodeCell:not(:has(.jp-InputPlaceholder)) .jp-InputPrompt')]
                 .every(prompt => /\\[\\d+\\]/.test(prompt.textContent))""",
             timeout=NOTEBOOK_TIME,
         )
@@ -528,7 +529,8 @@ def test_an_exercise_is_done_with_the_keyboard_alone(lab: Lab, folder: Path) -> 
         sync_api.expect(tab).to_contain_text(MAX_SHIFT, timeout=60_000)
         lab.idle()
         command("run all cells")
-        last = lab.panel.locator(".jp-CodeCell .jp-InputPrompt").last
+        shown = lab.panel.locator(".jp-CodeCell:not(:has(.jp-InputPlaceholder))")
+        last = shown.locator(".jp-InputPrompt").last
         sync_api.expect(last).to_have_text(re.compile(r"\[\d+\]"), timeout=NOTEBOOK_TIME)
         lab.idle()
         # Walk up to the stub, write, run it and the check below it.
