@@ -194,7 +194,7 @@ class Lab:
         raise TimeoutError(f"{name} does not close")
 
     def run_all(self) -> None:
-        """Clear what is stored, run every cell and wait for the last; folded ones show no number."""
+        """Clear the outputs, run every cell and wait for all; folded ones show no number."""
         self.menu("Edit", "Clear Outputs of All Cells")
         self.menu("Run", "Run All Cells")
         self.page.wait_for_function(
