@@ -615,6 +615,8 @@ def _smoothed_by_loops(labels, n, eps):
 def smooth_labels(labels, n, eps):
     """Return smoothed targets, PyTorch's convention: (1 - eps) times one-hot, plus eps / n.
 
+    Write it yourself: no ready-made label_smoothing.
+
     labels : integer array, shape (N,), each in 0 ... n - 1.
     n : the number of classes; eps : a float, 0 <= eps < 1.
     Returns a float array of shape (N, n) whose rows sum to 1.

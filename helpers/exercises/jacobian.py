@@ -82,6 +82,8 @@ def _differentiated(name):
 def softmax_jacobian(x):
     """Return the Jacobian of softmax at one row of logits: J[i, j] = dp_i / dx_j.
 
+    Write it yourself: autograd is welcome, the course's own `gradients` are not.
+
     x : 1-D float array of n logits, of any size (exp(x) may overflow), or -inf for a masked class;
     it stays unchanged.
     Returns an array of shape (n, n).
@@ -245,6 +247,8 @@ def logits_taken_for_probabilities(x):
 )
 def batch_jacobian(x):
     """Return the Jacobian of softmax for every row of a batch.
+
+    Write it yourself: autograd is welcome, the course's own `gradients` are not.
 
     x : float array of logits, shape (N, n), of any size, or -inf for a masked class.
     Returns an array of shape (N, n, n): J[b, i, j] = dp[b, i] / dx[b, j].
@@ -482,6 +486,8 @@ def _needs_the_matrix(p):
 def softmax_vjp(p, g):
     """Return the vector-Jacobian product of softmax, gᵀJ for every row, without building J.
 
+    Write it yourself: the course's own `gradients` do not count.
+
     p : float array of probabilities, shape (..., n), what softmax returned; n may be 20 000.
     g : float array of the same shape, the upstream gradient dL/dp.
     Returns dL/dx, of the same shape. p and g stay unchanged.
@@ -686,6 +692,8 @@ def gradient_passed_on(p, g):
 def log_softmax_jacobian(x):
     """Return the Jacobian of log-softmax at one row of logits: J[i, j] = d(log p_i) / dx_j.
 
+    Write it yourself: autograd is welcome, the course's own `gradients` are not.
+
     x : 1-D float array of n finite logits, of any size (exp(x) may overflow).
     Returns an array of shape (n, n).
     """
@@ -846,6 +854,8 @@ def _size_of_log_vjp(log_p, g, expected):
 )
 def log_softmax_vjp(log_p, g):
     """Return the vector-Jacobian product of log-softmax for every row, without the matrix.
+
+    Write it yourself: the course's own `gradients` do not count.
 
     log_p : float array of log-probabilities, shape (..., n), what log-softmax returned; one may be
     -inf, and n may be 20 000.
@@ -1068,6 +1078,8 @@ def _shifted(f, x, ahead, back, *, own_type=False):
 )
 def numerical_jacobian(f, x):
     """Return the Jacobian of f at x by central differences: J[i, j] = df_i / dx_j.
+
+    Write it yourself: no ready-made jacobian.
 
     f : a function that takes a float array of shape (n,) and returns one of shape (m,).
     x : 1-D array of shape (n,), of floats or of integers too; it stays unchanged.
