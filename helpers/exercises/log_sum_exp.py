@@ -124,11 +124,14 @@ def maximum_not_subtracted(x):
 
 
 @logsumexp.mistake(
-    "Right for finite logits, NaN where the maximum is infinite: inf - inf is NaN. Shift those "
-    "rows by 0: log 0 = -inf and log inf = inf are then the right answers by themselves."
+    "Right for finite logits, NaN where a maximum is infinite, +inf or -inf: inf - inf is NaN. "
+    "Shift both kinds of rows by 0: log 0 = -inf and log inf = inf are then the right answers by "
+    "themselves.",
+    guarded=("neither", "-inf", "+inf"),
 )
-def nan_at_infinity(x):
+def nan_at_infinity(x, *, guarded):
     m = np.max(x, axis=-1, keepdims=True)
+    m = m if guarded == "neither" else np.where(m == float(guarded), 0, m)
     return np.log(np.sum(np.exp(x - m), axis=-1)) + m[..., 0]
 
 

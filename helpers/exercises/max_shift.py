@@ -1416,11 +1416,14 @@ def masked_entries_keep_their_logits(x, mask, *, epsilon, maximum):
 
 
 @masked_log_softmax.mistake(
-    "a fully masked row is NaN: its maximum is -inf, and -inf - (-inf) is NaN. Give such a row the "
-    "shift 0, and the log-sum 0."
+    "NaN stands where -inf is due. In a fully masked row the maximum is -inf, and -inf - (-inf) is "
+    "NaN; and -inf multiplied by a mask's 0 is NaN too. Give a fully masked row the shift 0 and "
+    "the log-sum 0, and mask by np.where.",
+    masked_entries=("-inf", "NaN"),
 )
-def nan_on_a_dead_row(x, mask):
-    return _log_softmax(np.where(mask, x, -np.inf))
+def nan_for_minus_inf(x, mask, *, masked_entries):
+    log_p = _log_softmax(np.where(mask, x, -np.inf))
+    return log_p if masked_entries == "-inf" else log_p * mask
 
 
 @masked_log_softmax.mistake(
