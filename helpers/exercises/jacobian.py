@@ -453,10 +453,10 @@ _P_WIDE = _softmax(_rng.normal(size=20_000))
 _G_WIDE = _rng.choice([-2.0, 1.0, 3.0], size=20_000)
 
 
-def _needs_the_matrix(p):
-    """Raise, as NumPy does in a check, where a matrix for each row would not fit."""
+def _needs_the_matrix(p, error=MemoryError):
+    """Raise, as NumPy (or PyTorch) does in a check, where a matrix for each row would not fit."""
     if p.shape[-1] > 10_000:
-        raise MemoryError("no room for n × n numbers")
+        raise error("no room for n × n numbers")
 
 
 @exercise(
@@ -621,10 +621,11 @@ def one_matrix_for_all_rows(p, g):
 
 @softmax_vjp.mistake(
     "the values are right, but J was built: n × n numbers for each row, which do not fit into "
-    "memory for a vocabulary. The product needs no matrix: p ⊙ (g - Σ p_i g_i)."
+    "memory for a vocabulary. The product needs no matrix: p ⊙ (g - Σ p_i g_i).",
+    error=(MemoryError, RuntimeError),
 )
-def builds_the_matrix(p, g):
-    _needs_the_matrix(p)
+def builds_the_matrix(p, g, *, error):
+    _needs_the_matrix(p, error)
     return np.einsum("...i,...ij->...j", g, _matrices(p))
 
 
@@ -969,10 +970,11 @@ def axis_one_for_the_last(log_p, g):
 
 @log_softmax_vjp.mistake(
     "the values are right, but a matrix was built: n × n numbers, which do not fit into memory for "
-    "a vocabulary. The product needs none: g - p Σ g."
+    "a vocabulary. The product needs none: g - p Σ g.",
+    error=(MemoryError, RuntimeError),
 )
-def builds_the_matrix_of_log_softmax(log_p, g):
-    _needs_the_matrix(log_p)
+def builds_the_matrix_of_log_softmax(log_p, g, *, error):
+    _needs_the_matrix(log_p, error)
     p = np.exp(log_p)
     return np.einsum("...i,...ij->...j", g, np.eye(p.shape[-1]) - p[..., None, :])
 

@@ -484,6 +484,13 @@ def vjp_by_a_matrix_for_each_row(p: Any, g: Any) -> Any:
 
 
 @wrong("6.3")
+def vjp_matrix_of_tensors(p: Any, g: Any) -> Any:
+    """torch's diag_embed: a matrix for each row, on tensors."""
+    matrix = torch.diag_embed(p) - p.unsqueeze(-1) @ p.unsqueeze(-2)
+    return (g.unsqueeze(-2) @ matrix).squeeze(-2)
+
+
+@wrong("6.3")
 def vjp_row_by_row_with_a_matrix(p: Any, g: Any) -> Any:
     """A loop over the rows of a batch: one row alone, or a stack, does not fit."""
     out = np.empty_like(g)
