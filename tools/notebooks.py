@@ -132,6 +132,17 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
             _normalise_outputs(cell)
 
 
+def renew_stubs(notebook: nbformat.NotebookNode) -> None:
+    """Let every unsolved stub say what its exercise's declaration says today, in place."""
+    from helpers.exercises import course
+
+    for cell in notebook.cells:
+        match = re.fullmatch(r"ex-(\d+)-(\d+)", cell.id)
+        exercise = course.exercises().get(f"{match[1]}.{match[2]}") if match else None
+        if exercise is not None and cell.source.rstrip().endswith("..."):
+            cell.source = exercise.stub
+
+
 def grading(cell_id: str) -> dict[str, Any]:
     """Return what nbgrader must know of an exercise's cell, by its id; nothing for other cells.
 
@@ -228,6 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before = path.read_text(encoding="utf-8")
         notebook = read(path)
         try:
+            renew_stubs(notebook)
             if not options.normalise:
                 execute(notebook)
             normalise(notebook)

@@ -6,6 +6,7 @@ computed when a declaration is imported.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -123,6 +124,20 @@ class Exercise:
         lines = inspect.getsource(self.reference).splitlines()
         start = next(i for i, line in enumerate(lines) if line.startswith("def "))
         return "\n".join(lines[start:]) + "\n"
+
+    @property
+    def stub(self) -> str:
+        """The unsolved cell: the first line of the definition, the statement, three dots."""
+        number = self.id.replace(".", "_")
+        if self.value:
+            return f"answer_{number} = ..."
+        definition = ast.parse(self.source).body[0]
+        assert isinstance(definition, ast.FunctionDef)
+        first, *others = self.statement.splitlines()
+        statement = "\n".join([f'    """{first}', *(f"    {line}".rstrip() for line in others)])
+        closing = '\n    """' if others else '"""'
+        arguments = ast.unparse(definition.args)
+        return f"def {self.name}({arguments}):\n{statement}{closing}\n    ..."
 
     def hints(self, *texts: str) -> None:
         """Declare the hints, each more telling than the one before; at least three."""
