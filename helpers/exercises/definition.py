@@ -932,9 +932,11 @@ def both_classes(t):
 @sigmoid_via_softmax.mistake(
     "It works for a single number: math.exp and `if t >= 0` take one number at a time, and t is an "
     "array. np.exp takes the whole array, and `np.where` chooses entry by entry.",
-    way=("exp(t)", "exp(-t)", "float", "if"),
+    way=("exp(t)", "exp(-t)", "float", "if", "one entry"),
 )
 def one_number_only(t, *, way):
+    if way == "one entry":  # what math.exp does with a tensor
+        return 1.0 / (1.0 + math.exp(-t.item()))
     if way == "exp(t)":
         return math.exp(t) / (math.exp(t) + 1.0)
     if way == "exp(-t)":
