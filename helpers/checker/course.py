@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import os
 import pkgutil
@@ -10,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from helpers.checker.cells import Cells
 from helpers.checker.declaration import Exercise
 from helpers.checker.display import Hint, Message, Progress, Solution, Standing
 from helpers.checker.layout import Shown
@@ -48,7 +46,6 @@ class Course:
         self._prefix = name.upper().replace("-", "_")
         self.records = Records(name, f"{self._prefix}_STATE")
         self._exercises: dict[str, Exercise] | None = None
-        self.cells = Cells()
 
     # --- what is declared ------------------------------------------------------------------------
 
@@ -125,23 +122,7 @@ class Course:
             return Verdict("error", declared.id, line, headline=line)
         verdict = judge(declared, answer)
         self.records.note(declared.id, verdict.status)
-        if verdict.status == "right":
-            return dataclasses.replace(verdict, onward=self._onward(declared))
-        before = self.cells.earlier_definition(declared.name, answer)
-        if before:
-            return dataclasses.replace(verdict, notes=(before, *verdict.notes))
         return verdict
-
-    def _onward(self, done: Exercise) -> str:
-        """Say how many exercises of this notebook are done, and which one comes next."""
-        kept = self.records.all()
-        here = [e for e in self.exercises().values() if e.module == done.module]
-        open_ones = [e.id for e in here if not kept.get(e.id, Record()).solved and e.id != done.id]
-        later = [name for name in open_ones if _order(name) > _order(done.id)]
-        if not open_ones:
-            return f"All {len(here)} in this notebook are done." if len(here) > 1 else ""
-        following = (later or open_ones)[0]
-        return f"{len(here) - len(open_ones)} of {len(here)} in this notebook; next: {following}."
 
     def hint(self, exercise: str) -> Shown:
         """Show the next hint of an exercise; each call tells a little more.

@@ -62,16 +62,7 @@ class Folded:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True)
-class OnRequest:
-    """Blocks that a reader unfolds where that is possible; plain text says instead how to ask."""
-
-    summary: str
-    blocks: tuple[Block, ...]
-    instead: str
-
-
-Block = Title | Paragraph | Code | Values | Table | Folded | OnRequest
+Block = Title | Paragraph | Code | Values | Table | Folded
 
 
 BAR = "border-left: 4px solid {colour}; padding: 2px 0 2px 14px; margin: 4px 0;"
@@ -119,7 +110,7 @@ def _block_html(block: Block) -> str:
             head = "".join(f'<th style="{LEFT}">{escape(name)}</th>' for name in header)
             body = "".join(f"<tr>{_row_html(row)}</tr>" for row in rows)
             return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        case Folded(summary, blocks) | OnRequest(summary, blocks):
+        case Folded(summary, blocks):
             inner = "".join(_block_html(part) for part in blocks)
             return f"<details><summary>{_inline(summary)}</summary>{inner}</details>"
 
@@ -159,8 +150,6 @@ def _block_text(block: Block) -> str:
             return _table_text((header, *rows))
         case Folded(summary, blocks):
             return "\n".join([_wrapped(summary), textwrap.indent(text(blocks), "  ")])
-        case OnRequest(instead=instead):
-            return _wrapped(instead)
 
 
 def _wrapped(words: str) -> str:

@@ -130,7 +130,7 @@ def refused(
     if not diagnosis.look:
         look = f"hint({exercise.id!r}) helps."
         if not exercise.value:
-            look = f"Follow this input through your code, or ask hint({exercise.id!r})."
+            look = f"Follow the input below through your code, or ask hint({exercise.id!r})."
         diagnosis = Diagnosis(diagnosis.explanation, look, diagnosis.mistake)
     return verdict(
         exercise,
@@ -142,21 +142,20 @@ def refused(
         probe=failure.probe.arguments,
         rows=_rows(exercise, answer, failure),
         notes=quoted + notes,
-        hints=() if findings.status == "error" else exercise.hint_texts,
     )
 
 
 def _headline(exercise: Exercise, findings: Findings, failure: Failure) -> str:
-    note = f" (“{failure.probe.note}”)" if failure.probe.note else ""
+    note = f" ({failure.probe.note})" if failure.probe.note else ""
     reason = failure.reason if len(failure.reason) < 200 else failure.reason[:199] + "…"
     count = f"{len(findings.failures)} of {len(exercise.probes)} probes"
     if findings.status == "error":
-        return f"Your code stops on {count}. The smallest input{note}: {reason}."
+        return f"Your code stops on {count}. The smallest{note}: {reason}."
     if findings.status == "unstable":
         return f"Unstable: right on ordinary inputs, not on extreme ones. Here{note}: {reason}."
     if exercise.value:
         return f"Wrong: {reason}."
-    return f"Wrong on {count}. The smallest input{note}: {reason}."
+    return f"Wrong on {count}. The smallest{note}: {reason}."
 
 
 def _error_look(error: BaseException | None) -> str:
