@@ -22,8 +22,6 @@ from tools.notebooks import governed_by_a_prediction
 # Still in the old form. Convert the notebook and take it out of the list; a notebook that is
 # converted and still listed fails.
 NOT_YET = [
-    "07_cross_entropy_gradient",
-    # --
     "08_temperature",
 ]
 
