@@ -19,12 +19,6 @@ from nbformat import NotebookNode
 from tests.course import PATHS, exercise_id, is_folded, is_open, python_of, read, tags
 from tools.notebooks import governed_by_a_prediction
 
-# Still in the old form. Convert the notebook and take it out of the list; a notebook that is
-# converted and still listed fails.
-NOT_YET = [
-    "08_temperature",
-]
-
 OPEN_LINES = 15
 FOLDED_LINES = 40
 # What the first line of a folded cell begins with. JupyterLab shows that line on the bar.
@@ -138,19 +132,7 @@ def all_troubles(cells: Sequence[NotebookNode]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(
-            path,
-            id=path.stem,
-            marks=pytest.mark.xfail(strict=True, reason="not converted yet")
-            if path.stem in NOT_YET
-            else (),
-        )
-        for path in PATHS
-    ],
-)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_open_cells_hold_the_experiment_and_nothing_else(path: Path) -> None:
     assert all_troubles(read(path).cells) == []
 
