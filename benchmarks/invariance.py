@@ -36,7 +36,7 @@ def logits(rng: np.random.Generator, rows: int, n: int, format_name: str) -> np.
         kind = rng.integers(0, 12, rows)
         x[kind == 0] = np.round(x[kind == 0])
         x[kind == 1, :: rng.integers(1, n + 1)] = -np.inf
-        x[kind == 2, rng.integers(0, n)] += 50
+        x[kind == 2, rng.integers(0, n)] += rng.choice([50.0, 91.0, 712.0])  # the rest is faint
         x[kind == 3] = -np.inf
         x[kind == 4, rng.integers(0, n)] = np.nan
     return x.astype(format_name)

@@ -158,6 +158,18 @@ def test_wherever_a_contiguous_row_stands(n, format_name, place):
         )
 
 
+@pytest.mark.parametrize(("format_name", "gap"), [("float32", 91.0), ("float64", 712.0)])
+@pytest.mark.parametrize("n", [20, 32, 100])
+def test_a_faint_row_alone_and_in_a_batch(n, format_name, gap):
+    x = np.random.default_rng(n).standard_normal((6, n)).astype(format_name)
+    x[2, 5], x[3, 5] = gap, 0
+    x[3] -= x[3].max() + gap * (np.arange(n) != 5)
+    for name in ("log_softmax", "logsumexp"):
+        function = getattr(kernels, name)
+        for i in range(6):
+            np.testing.assert_array_equal(function(x[i]), function(x)[i])
+
+
 def test_lists_and_class_axes_that_do_not_come_last():
     x = invariance.logits(np.random.default_rng(1), 6, 9, "float64")
     for name in ("softmax", "log_softmax"):
