@@ -104,7 +104,7 @@ def test_a_mistake_is_refused_under_its_own_name(exercise, mistake, function):
 
 @each_exercise
 def test_no_two_mistakes_do_the_same(exercise):
-    probes = [i for i, probe in enumerate(exercise.probes) if probe.double]
+    probes = [i for i, probe in enumerate(exercise.probes) if exercise.is_read(probe)]
     for (first, f), (second, g) in itertools.combinations(members(exercise), 2):
         if first is second:
             continue

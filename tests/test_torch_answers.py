@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as functional
 
-from helpers.checker.calling import as_tensor, for_tensors
+from helpers.checker.calling import as_tensor, with_floats
 from helpers.checker.declaration import exercise, ordinary
 from helpers.exercises import check
 
@@ -137,5 +137,5 @@ def test_integers_become_floats_where_floats_are_usual_and_labels_stay():
         """Return x at k."""
         return x[k]
 
-    given: tuple[Any, ...] = for_tensors(picked, picked.probes[1]).arguments
+    given: tuple[Any, ...] = with_floats(picked, picked.probes[1]).arguments
     assert [a.dtype.kind for a in given] == ["f", "i"]

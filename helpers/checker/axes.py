@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 
 from helpers.checker.calling import Outcome, run
 from helpers.checker.cases import (
+    Again,
     Case,
     Diagnosis,
+    agree,
+    failing_first,
     first_array,
     is_real,
     member_outcome,
@@ -19,10 +23,9 @@ from helpers.checker.cases import (
     sentence,
 )
 from helpers.checker.comparing import as_numbers
-from helpers.checker.declaration import Exercise, Probe
+from helpers.checker.declaration import Exercise, Mistake, Probe
+from helpers.checker.layout import capitalised
 from helpers.checker.transforms import holds
-
-Again = Callable[[Probe], Outcome]
 
 
 def along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
@@ -55,6 +58,51 @@ def along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis |
                 "Look at the `axis` of every sum and maximum: axis=-1 is the last.",
             )
     return None
+
+
+def mistaken_along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
+    """Find a declared wrong answer, or the right one, worked along axis 0 or 1 throughout.
+
+    Every case is compared, those too where there is no such axis: one row alone has no axis 1.
+    """
+    if "axis" in exercise.signature.parameters or exercise.canonical is not None:
+        return None
+    everyone: list[tuple[Mistake | None, Callable[..., Any]]] = [(None, exercise.reference)]
+    everyone += members(exercise)
+    ordered = failing_first(cases)
+    for axis, words in (
+        (1, "axis 1, which is the last one of a batch (N, n) alone"),
+        (0, "axis 0"),
+    ):
+        for mistake, function in everyone:
+            if not all(
+                agree(exercise, c.probe, c.mine, _along(exercise, function, axis, c))
+                for c in ordered
+            ):
+                continue
+            said = f"you worked along {words}: the last axis is always axis=-1."
+            if mistake is None:
+                return Diagnosis(capitalised(said), "Look at every `axis`, `dim` and shape[1].")
+            both = f"Two things at once. {sentence(mistake.sentence)} And {said}"
+            return Diagnosis(both, "", f"{mistake.name} + axis_{axis}")
+    return None
+
+
+def _along(exercise: Exercise, function: Callable[..., Any], axis: int, case: Case) -> Outcome:
+    """Return what a function would do on a probe if it worked along `axis`, not the last one."""
+    x = first_array(case.probe)
+    if x is None or x.ndim == 0:
+        return run(function, case.probe, exercise)
+    if axis >= x.ndim:
+        return Outcome(error=np.exceptions.AxisError(axis, x.ndim))
+    arguments = tuple(
+        np.moveaxis(a, axis, -1) if isinstance(a, np.ndarray) and a.shape == x.shape else a
+        for a in case.probe.arguments
+    )
+    outcome = run(function, dataclasses.replace(case.probe, arguments=arguments), exercise)
+    if not isinstance(outcome.value, np.ndarray) or outcome.value.ndim != x.ndim:
+        return outcome
+    return dataclasses.replace(outcome, value=np.moveaxis(outcome.value, -1, axis))
 
 
 def _swapped(axis: int) -> Callable[[Any], Any]:
@@ -136,7 +184,7 @@ def idle_argument(exercise: Exercise, broken: Sequence[Case], again: Again) -> D
             probe is not None and _idle(exercise, case, probe, again) for case, probe in moved
         ):
             array = isinstance(broken[0].probe.arguments[i], np.ndarray)
-            changed = "another order of its entries" if array else "another value of it"
+            changed = "another order of its entries" if array and i else "another value of it"
             return Diagnosis(
                 f"The argument `{name}` makes no difference: {changed} gives the same result.",
                 f"Where does {name} have to enter?",
@@ -145,9 +193,11 @@ def idle_argument(exercise: Exercise, broken: Sequence[Case], again: Again) -> D
 
 
 def _with_another(probe: Probe, i: int) -> Probe | None:
-    """Return a probe in which one argument after the first has another value."""
+    """Return a probe in which one argument has another value."""
     other = probe.arguments[i]
-    if isinstance(other, float) and i > 0 and np.isfinite(other) and other > 0:
+    if isinstance(other, np.ndarray) and i == 0 and other.dtype.kind == "f" and other.size > 1:
+        other = 0.75 * np.roll(other, 1, axis=-1)
+    elif isinstance(other, float) and i > 0 and np.isfinite(other) and other > 0:
         other = 0.75 * other
     elif isinstance(other, np.ndarray) and i > 0 and other.ndim and other.shape[-1] > 1:
         other = np.roll(other, 1, axis=-1)

@@ -42,12 +42,17 @@ class Unusable(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one call did: its value or its exception, and the arguments it changed."""
+    """What one call did: its value or its exception, and the arguments it changed.
+
+    `value` is what is compared, `returned` what came back: they differ where an exercise declares
+    a canonical form.
+    """
 
     value: Any = None
     error: BaseException | None = None
     modified: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    returned: Any = None
 
 
 def fresh(argument: Any) -> Any:
@@ -78,7 +83,7 @@ def as_tensor(argument: Any) -> Any:
     return fresh(argument)
 
 
-def for_tensors(exercise: Exercise, probe: Probe) -> Probe:
+def with_floats(exercise: Exercise, probe: Probe) -> Probe:
     """Return a probe with integers as float64 where the exercise's other probes have floats.
 
     Much of PyTorch takes floats alone; labels, which are integers in every probe, stay so.
@@ -124,10 +129,11 @@ def run(
     changed = tuple(
         i for i, (a, b) in enumerate(zip(arguments, before, strict=True)) if not identical(a, b)
     )
+    returned = value
     said = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
     if error is None and exercise.canonical is not None and value is not None:
         value, error = _canonical(exercise, value, probe)
-    return Outcome(value, error, changed, said)
+    return Outcome(value, error, changed, said, returned)
 
 
 def _settling(function: Callable[..., Any]) -> Callable[..., Any]:

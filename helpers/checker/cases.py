@@ -1,4 +1,4 @@
-"""What an answer and the declared wrong ones do on the float64 probes, and whether they agree."""
+"""What an answer and the declared wrong ones do on the widest probes, and whether they agree."""
 
 from __future__ import annotations
 
@@ -20,19 +20,26 @@ from helpers.checker.comparing import (
 from helpers.checker.declaration import Exercise, Mistake, Probe
 from helpers.checker.layout import capitalised
 
+Again = Callable[[Probe], Outcome]
+"""Calls the answer once more, on another probe."""
+
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The cause of a wrong answer, and one thing to look at next."""
+    """The cause of a wrong answer, and one thing to look at next.
+
+    `beside` are the kinds of failure that it tells by the way: no example of what it is about.
+    """
 
     explanation: str = ""
     look: str = ""
     mistake: str | None = None
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Case:
-    """One float64 probe: what the answer did and what was expected."""
+    """One probe of the widest format: what the answer did and what was expected."""
 
     exercise: Exercise
     index: int
@@ -54,19 +61,19 @@ def is_real(value: Any) -> bool:
 
 
 def cases_of(exercise: Exercise, findings: Findings) -> list[Case]:
-    """Return outcome, expectation and failure of each float64 probe."""
+    """Return outcome, expectation and failure of each probe that diagnosis reads."""
     failures = {id(failure.probe): failure for failure in findings.failures}
     expected = expected_outcomes(exercise)
     return [
         Case(exercise, i, probe, findings.outcomes[i], expected[i], failures.get(id(probe)))
         for i, probe in enumerate(exercise.probes)
-        if probe.double
+        if exercise.is_read(probe)
         and i < len(findings.outcomes)
-        and not (findings.tensors and _read_only(probe))
+        and not (findings.tensors and is_read_only(probe))
     ]
 
 
-def _read_only(probe: Probe) -> bool:
+def is_read_only(probe: Probe) -> bool:
     """Whether an array of a probe is read-only: no tensor is."""
     return any(isinstance(a, np.ndarray) and not a.flags.writeable for a in probe.arguments)
 
@@ -81,12 +88,18 @@ def member_outcome(exercise: Exercise, function: Callable[..., Any], index: int)
 
 
 def agree(
-    exercise: Exercise, probe: Probe, mine: Outcome, theirs: Outcome, *, modified: bool = True
+    exercise: Exercise,
+    probe: Probe,
+    mine: Outcome,
+    theirs: Outcome,
+    *,
+    modified: bool = True,
+    warned: bool = True,
 ) -> bool:
     """Whether two outcomes are the same: arguments changed, elements finite, finite values."""
     if modified and set(mine.modified) != set(theirs.modified):
         return False
-    if exercise.quiet and bool(mine.warnings) != bool(theirs.warnings):
+    if warned and exercise.quiet and bool(mine.warnings) != bool(theirs.warnings):
         return False
     if mine.error is None and theirs.error is None:
         return same_values(exercise, probe, mine.value, theirs.value)
@@ -99,27 +112,31 @@ def agree(
     return is_arithmetic(error) and is_real(value) and not np.isfinite(value).all()
 
 
-_COMPLAINTS = {
-    "shape": ("could not be broadcast", "must match the size", "mismatch", "cannot be multiplied"),
-    "index": ("out of bounds", "out of range"),
-}
+_COMPLAINTS = (
+    ("could not be broadcast", "must match the size", "mismatch", "cannot be multiplied"),
+    ("out of bounds", "out of range"),
+)
 """What NumPy and PyTorch say of the same mistake, by exceptions of different types."""
 
 
 def _same_errors(mine: BaseException, theirs: BaseException) -> bool:
     if isinstance(mine, Unusable) or isinstance(theirs, Unusable):
         return type(mine) is type(theirs)
-    if refused_to_write(mine) and refused_to_write(theirs):
-        return True
-    both = str(mine), str(theirs)
+    both = mine, theirs
     return (
         isinstance(mine, type(theirs))
         or isinstance(theirs, type(mine))
+        or all(map(refused_to_write, both))
+        or all(map(_out_of_memory, both))
         or any(
-            all(any(words in said for words in complaint) for said in both)
-            for complaint in _COMPLAINTS.values()
+            all(any(words in str(error) for words in complaint) for error in both)
+            for complaint in _COMPLAINTS
         )
     )
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
 
 def same_values(exercise: Exercise, probe: Probe, a: Any, b: Any) -> bool:
@@ -160,18 +177,20 @@ def first_array(probe: Probe) -> Any:
     return arrays[0].astype(np.float64) if arrays else None
 
 
-def smallest(findings: Findings) -> Failure:
+def smallest(findings: Findings, beside: Sequence[str] = ()) -> Failure:
     """Return the failure that is easiest to read: of the status's own kind, the fewest numbers.
 
-    A wrong result says more than an exception, unless that comes with far fewer numbers.
+    A wrong result says more than an exception, unless that comes with far fewer numbers. Failures
+    of a kind in `beside` are shown only where there is no other.
     """
 
     def first(failures: Sequence[Failure]) -> Failure:
         plain = [f for f in failures if not f.probe.extreme] or failures
-        return min(plain, key=lambda failure: (not failure.probe.double, _amount(failure.probe)))
+        return min(plain, key=lambda failure: (-failure.probe.width, _amount(failure.probe)))
 
-    wrong = [f for f in findings.failures if not f.raised]
-    raised = [f for f in findings.failures if f.raised]
+    told = [f for f in findings.failures if f.kind not in beside] or findings.failures
+    wrong = [f for f in told if not f.raised]
+    raised = [f for f in told if f.raised]
     if not (wrong and raised):
         return first(wrong or raised)
     shown, stopped = first(wrong), first(raised)

@@ -14,12 +14,12 @@ from helpers.checker.calling import (
     Unusable,
     as_tensor,
     directly,
-    for_tensors,
     is_arithmetic,
     refused_to_write,
     run,
     shown_type,
     widened,
+    with_floats,
 )
 from helpers.checker.declaration import Exercise, Probe
 
@@ -95,7 +95,7 @@ def try_out(
 ) -> Outcome:
     """Call an answer on one probe, with NumPy arrays or with tensors."""
     if tensors:
-        return run(function, for_tensors(exercise, probe), exercise, prepare=as_tensor, call=call)
+        return run(function, with_floats(exercise, probe), exercise, prepare=as_tensor, call=call)
     return run(function, probe, exercise, call=call)
 
 

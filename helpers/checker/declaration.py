@@ -42,10 +42,10 @@ class Probe:
     raises: ErrorTypes | None = None
 
     @cached_property
-    def double(self) -> bool:
-        """Whether no argument is a float narrower than float64: the probes that diagnosis reads."""
+    def width(self) -> int:
+        """The bytes of the narrowest float passed; the 8 of float64 where none is narrower."""
         dtypes = [a.dtype for a in self.arguments if isinstance(a, np.ndarray | np.generic)]
-        return all(dtype.kind != "f" or dtype.itemsize >= 8 for dtype in dtypes)
+        return min([8, *(dtype.itemsize for dtype in dtypes if dtype.kind == "f")])
 
 
 def ordinary(*arguments: Any, note: str = "", raises: ErrorTypes | None = None) -> Probe:
@@ -107,6 +107,10 @@ class Exercise:
     def package(self) -> str:
         """The package of the course's declarations."""
         return self.reference.__module__.rpartition(".")[0]
+
+    def is_read(self, probe: Probe) -> bool:
+        """Whether diagnosis reads a probe: one of the widest format that this exercise has."""
+        return probe.width == max(other.width for other in self.probes)
 
     @property
     def statement(self) -> str:

@@ -1,4 +1,4 @@
-"""Finding the cause: a named mistake, a product of two, a general one, else the first difference.
+"""Finding the cause: a named mistake, two of them, a general one, else the first difference.
 
 Every hypothesis is held against all float64 probes, never against some of them: partial agreement
 only misleads.
@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checker.axes import Again
+from helpers.checker.axes import mistaken_along_another_axis
 from helpers.checker.calling import Outcome, refused_to_write
 from helpers.checker.cases import (
+    Again,
     Case,
     Diagnosis,
     agree,
@@ -29,6 +30,7 @@ from helpers.checker.comparing import Findings, argument_names, as_numbers
 from helpers.checker.declaration import Exercise, Mistake
 from helpers.checker.general import general
 from helpers.checker.places import first_difference
+from helpers.checker.shapes import mistaken_in_some_dimensions
 
 
 def diagnose(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis:
@@ -43,11 +45,16 @@ def diagnose(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis:
         Calls the answer once more, on another probe.
     """
     cases = cases_of(exercise, findings)
-    for find in (_named, _named_and_modifying, _product):
+    for find in (_named, _named_and_modifying, _named_and_warning, _product):
         diagnosis = find(exercise, cases)
         if diagnosis is not None:
             return diagnosis
     with np.errstate(all="ignore"):
+        composed = mistaken_along_another_axis(exercise, cases) or mistaken_in_some_dimensions(
+            exercise, cases
+        )
+        if composed is not None and not exercise.value:
+            return composed
         return general(exercise, findings, cases, again) or first_difference(exercise, findings)
 
 
@@ -83,15 +90,35 @@ def _named_and_modifying(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis
     readable = [case for case in cases if not refused_to_write(case.mine.error)]
     if 2 * len(readable) < len(cases):
         return None
+    mistake = _besides(exercise, readable, modified=False)
+    if mistake is None:
+        return None
+    also = f" Besides, {argument_names(exercise, tuple(changed))} was modified."
+    name = f"{mistake.name} + {_in_place_name(exercise)}"
+    return Diagnosis(sentence(mistake.sentence) + also, "", name, beside=("modified",))
+
+
+def _named_and_warning(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
+    """Find a declared wrong answer that, besides, warns where that is a mistake."""
+    if not exercise.quiet or not any(case.mine.warnings for case in cases):
+        return None
+    mistake = _besides(exercise, cases, warned=False)
+    if mistake is None:
+        return None
+    also = " Besides, it warns: np.errstate silences the line that does."
+    name = f"{mistake.name} + warns"
+    return Diagnosis(sentence(mistake.sentence) + also, "", name, beside=("warning",))
+
+
+def _besides(exercise: Exercise, cases: Sequence[Case], **leaving_out: bool) -> Mistake | None:
+    """Return the declared wrong answer that this is, leaving out what it does besides."""
     for mistake, function in members(exercise):
-        outcomes = [(c, member_outcome(exercise, function, c.index)) for c in readable]
-        same = all(agree(exercise, c.probe, c.mine, o, modified=False) for c, o in outcomes)
+        outcomes = [(c, member_outcome(exercise, function, c.index)) for c in cases]
+        same = all(agree(exercise, c.probe, c.mine, o, **leaving_out) for c, o in outcomes)
         if same and not all(
             same_values(exercise, c.probe, c.expected.value, o.value) for c, o in outcomes
         ):
-            also = f" Besides, {argument_names(exercise, tuple(changed))} was modified."
-            name = _in_place_name(exercise)
-            return Diagnosis(sentence(mistake.sentence) + also, "", f"{mistake.name} + {name}")
+            return mistake
     return None
 
 

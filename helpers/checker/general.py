@@ -8,18 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from helpers.checker.axes import (
-    Again,
     along_another_axis,
     idle_argument,
     mistaken_and_negated,
     mixed_rows,
 )
-from helpers.checker.calling import refused_to_write
-from helpers.checker.cases import Case, Diagnosis, same_values, smallest
-from helpers.checker.comparing import Findings, argument_names
+from helpers.checker.calling import Outcome, refused_to_write, with_floats
+from helpers.checker.cases import Again, Case, Diagnosis, is_read_only, same_values, smallest
+from helpers.checker.comparing import Findings, argument_names, as_numbers, compare
 from helpers.checker.constants import scaled, shifted
 from helpers.checker.declaration import Exercise, Probe
 from helpers.checker.places import few_digits, instability, misshapen, only_where, what_to_return
+from helpers.checker.shapes import lost_axis, rows_apart, some_dimensions
 from helpers.checker.transforms import transformed
 
 
@@ -34,17 +34,21 @@ def general(
     return (
         _unchanging_kind(exercise, findings, kinds)
         or _written_and_put_back(findings)
+        or _integers_cut_off(exercise, findings, again)
         or _unrepeatable(exercise, cases, again)
         or _one_of_several(exercise, cases)
+        or lost_axis(findings)
         or (transformed(exercise, usual) if broken else None)
         or (scaled(exercise, usual) if broken else None)
         or (shifted(exercise, usual) if broken else None)
         or (along_another_axis(exercise, usual) if broken else None)
         or (mixed_rows(exercise, broken, again) if broken else None)
         or (mistaken_and_negated(exercise, usual) if broken else None)
+        or some_dimensions(cases)
+        or (rows_apart(usual) if broken else None)
         or _unraised(exercise, findings)
         or idle_argument(exercise, broken, again)
-        or instability(findings)
+        or instability(exercise, findings, again)
         or only_where(exercise, findings)
         or misshapen(exercise, findings)
         or (few_digits(exercise, usual) if broken else None)
@@ -54,20 +58,26 @@ def general(
 def _unchanging_kind(exercise: Exercise, findings: Findings, kinds: set[str]) -> Diagnosis | None:
     """Diagnose an answer that fails in one way only, which says it all."""
     if len(kinds) != 1:
-        if kinds == {"modified", "error"} and all(
-            f.kind == "modified" or refused_to_write(f.outcome.error) for f in findings.failures
-        ):
-            kinds = {"modified"}
-        else:
+        if kinds != {"modified", "error"}:
             return None
-    failure = smallest(findings)
+        kinds = {"modified"}
+    if kinds == {"dtype"} and not all(
+        same_values(exercise, f.probe, f.outcome.value, f.expected.value) for f in findings.failures
+    ):
+        return None
+    failure = smallest(findings, ("error",))
     match kinds.pop():
         case "modified":
             names = argument_names(exercise, failure.outcome.modified) or "its argument"
+            returns = all(
+                f.kind == "modified" or refused_to_write(f.outcome.error) for f in findings.failures
+            )
+            values = "The values are" if returns else "Where your code returns, the values are"
             return Diagnosis(
-                f"The values are right, but {names} was modified: the caller finds other numbers "
-                "in it afterwards.",
+                f"{values} right, but {names} was modified: the caller finds other numbers in it "
+                "afterwards.",
                 "Make a new array; look for +=, -=, *=, /=, out= and assignments to elements.",
+                beside=("error",),
             )
         case "nothing":
             return Diagnosis(
@@ -91,16 +101,41 @@ def _unchanging_kind(exercise: Exercise, findings: Findings, kinds: set[str]) ->
 
 
 def _written_and_put_back(findings: Findings) -> Diagnosis | None:
-    """Diagnose writing into an argument that is given back as it was."""
-    refused = [f for f in findings.failures if refused_to_write(f.outcome.error)]
-    others = [f for f in findings.failures if not refused_to_write(f.outcome.error)]
-    if not refused or any(f.outcome.modified or not _holds_integers(f.probe) for f in others):
+    """Diagnose writing into an argument that is given back as it was: a read-only one refuses."""
+    refused = [f for f in findings.failures if "read-only" in str(f.outcome.error or "")]
+    others = [f for f in findings.failures if "read-only" not in str(f.outcome.error or "")]
+    if not refused or not all(is_read_only(f.probe) for f in refused):
+        return None
+    if any(f.outcome.modified or not _holds_integers(f.probe) for f in others):
         return None
     return Diagnosis(
-        "Your code writes into its argument: a read-only array refuses that, and an integer one "
-        "cuts off what is written.",
+        "Your code writes into its argument: a read-only array refuses that.",
         "Work on a copy of your own: np.array(x, dtype=float).",
     )
+
+
+def _integers_cut_off(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis | None:
+    """Diagnose an array of integers that was to hold fractions, where integers are passed."""
+    for failure in findings.failures:
+        floats = with_floats(exercise, failure.probe)
+        same = zip(floats.arguments, failure.probe.arguments, strict=True)
+        if all(given is passed for given, passed in same) or not _was_cut_off(failure.outcome):
+            return None
+        if compare(exercise, floats, again(floats), failure.expected) is not None:
+            return None
+    return Diagnosis(
+        "Right for floats; where integers are passed, an array of integers cuts off what is "
+        "written into it.",
+        "copy, zeros_like and empty_like make an array of the input's dtype: give dtype=float.",
+    )
+
+
+def _was_cut_off(outcome: Outcome) -> bool:
+    """Whether integers came back, or refused a fraction, an inf or a NaN."""
+    said = str(outcome.error or "")
+    value = as_numbers(outcome.value)
+    whole = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    return whole or refused_to_write(outcome.error) or ("convert float" in said)
 
 
 def _holds_integers(probe: Probe) -> bool:

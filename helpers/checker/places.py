@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checker.cases import Case, Diagnosis, first_array, is_real, members, smallest
+from helpers.checker.calling import run
+from helpers.checker.cases import Again, Case, Diagnosis, first_array, is_real, members, smallest
 from helpers.checker.comparing import (
     Failure,
     Findings,
     as_list,
     as_numbers,
+    compare,
     difference,
     expected_outcomes,
 )
@@ -20,7 +22,7 @@ from helpers.checker.declaration import Exercise, Probe
 from helpers.checker.wording import shown_pair
 
 
-def instability(findings: Findings) -> Diagnosis | None:
+def instability(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis | None:
     """Say what overflowed or was lost on the smallest extreme input."""
     if findings.status != "unstable":
         return None
@@ -30,7 +32,7 @@ def instability(findings: Findings) -> Diagnosis | None:
         return None
     why, look = _vanished(failure) if error is None else (None, "")
     if why is None:
-        why, look = _out_of_range(failure)
+        why, look = _out_of_range(exercise, findings, failure, again)
     return Diagnosis(f"The formula is right, its computation is not: {why}.", look)
 
 
@@ -55,42 +57,76 @@ def _vanished(failure: Failure) -> tuple[str | None, str]:
     )
 
 
-def _out_of_range(failure: Failure) -> tuple[str, str]:
-    """Explain a result that is inf or NaN, by the size of what was passed."""
+def _out_of_range(
+    exercise: Exercise, findings: Findings, failure: Failure, again: Again
+) -> tuple[str, str]:
+    """Explain a result that is inf or NaN: by the size of what was passed, and by trying it out."""
     x = first_array(failure.probe)
     finite = x[np.isfinite(x)] if x is not None else np.zeros(0)
-    overflowed = isinstance(failure.outcome.error, OverflowError) or any(
-        "overflow" in text for text in failure.outcome.warnings
-    )
-    if x is not None and x.size and not np.isfinite(x).all() and not overflowed:
+    said = " ".join(failure.outcome.warnings)
+    overflowed = isinstance(failure.outcome.error, OverflowError) or "overflow" in said
+    if not overflowed and all(_holds_infinity(f.probe) for f in findings.failures):
         return (
             "infinite entries are legitimate here, and ∞ − ∞ and 0 · ∞ are NaN",
             "Treat the infinite entries before they meet each other.",
         )
-    if finite.size and finite.max() > 709 and (overflowed or not _far_apart(x)):
+    if finite.size and _shift_helps(exercise, failure, again):
+        if _far_apart(x) and not overflowed:
+            return (
+                "a row far below the others becomes 0 throughout, and 0/0 is NaN, log 0 is -inf",
+                "What is subtracted from this row? It has to be its own maximum.",
+            )
+        if finite.max() > 709:
+            return (
+                f"exp({finite.max():g}) is past the largest float64, so it becomes inf",
+                "What is the largest exponent that your exp gets? Subtract the row's maximum "
+                "first.",
+            )
+        if finite.max() < -700:
+            return (
+                f"exp({finite.max():g}) is below the smallest float64, so every term becomes 0",
+                "Subtract the row's maximum first: then one term is exp(0) = 1.",
+            )
+    lowest = min(-_widest(x), finite.min(initial=0.0)) if x is not None else 0.0
+    if lowest < -700 and not overflowed:
         return (
-            f"exp({finite.max():g}) is past the largest float64, so it becomes inf",
-            "What is the largest exponent that your exp gets? Subtract the row's maximum first.",
-        )
-    if finite.size and _far_apart(x) and not overflowed:
-        return (
-            "a row far below the others becomes 0 throughout, and 0/0 is NaN, log 0 is -inf",
-            "What is subtracted from this row? It has to be its own maximum.",
-        )
-    if finite.size and finite.max() < -700:
-        return (
-            f"exp({finite.max():g}) is below the smallest float64, so every term becomes 0",
-            "Subtract the row's maximum first: then one term is exp(0) = 1.",
-        )
-    if finite.size and finite.min() < -700 and not overflowed:
-        return (
-            f"exp({finite.min():g}) underflows to 0, and what depends on it is lost",
+            f"exp({lowest:g}) underflows to 0, and what depends on it is lost",
             "Stay with logarithms: do not pass through a probability that is 0.",
         )
     return (
         "an intermediate result leaves the range of floating point",
         "Print the intermediate results on this input; the first inf, 0 or NaN is the cause.",
     )
+
+
+def _holds_infinity(probe: Probe) -> bool:
+    x = first_array(probe)
+    return x is not None and not np.isfinite(x).all()
+
+
+def _tops(x: Any) -> Any:
+    """Return the maximum of every row's finite entries; 0 where a row has none."""
+    tops = np.max(x, axis=-1, keepdims=True, where=np.isfinite(x), initial=-np.inf)
+    return np.where(np.isfinite(tops), tops, 0.0)
+
+
+def _widest(x: Any) -> float:
+    """Return how far below its row's maximum a finite entry lies at most."""
+    if x.ndim == 0 or x.size == 0:
+        return 0.0
+    below = np.where(np.isfinite(x), _tops(x) - x, 0.0)
+    return float(below.max(initial=0.0))
+
+
+def _shift_helps(exercise: Exercise, failure: Failure, again: Again) -> bool:
+    """Whether the answer is right once every row's maximum is subtracted from the input."""
+    x = failure.probe.arguments[0]
+    if not (isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.ndim and x.size):
+        return False
+    probe = Probe((x - _tops(x), *failure.probe.arguments[1:]))
+    expected = run(exercise.reference, probe, exercise)
+    finite = is_real(expected.value) and bool(np.isfinite(as_numbers(expected.value)).any())
+    return finite and compare(exercise, probe, again(probe), expected) is None
 
 
 def _far_apart(x: Any) -> bool:
@@ -147,6 +183,12 @@ PLACES: tuple[tuple[str, Callable[[Probe], bool]], ...] = (
 )  # fmt: skip
 
 
+COINCIDENCES = {
+    "every entry is negative", "an entry is 0", "an entry is negative", "the numbers are large",
+}  # fmt: skip
+"""What so many probes share that it is told only of several, all of them wrong."""
+
+
 def only_where(exercise: Exercise, findings: Findings) -> Diagnosis | None:
     """Find what the failing probes share and the others do not."""
     failing = {id(failure.probe) for failure in findings.failures}
@@ -154,11 +196,12 @@ def only_where(exercise: Exercise, findings: Findings) -> Diagnosis | None:
         return None
     best: tuple[float, str] | None = None
     for words, test in PLACES:
-        there = [probe for probe in exercise.probes if test(probe)]
-        if failing <= {id(probe) for probe in there}:
-            share = len(failing) / len(there)
-            if share >= 0.6 and (best is None or share > best[0]):
-                best = share, words
+        there = {id(probe) for probe in exercise.probes if test(probe)}
+        if not failing <= there or (words in COINCIDENCES and (failing < there or len(there) < 2)):
+            continue
+        share = len(failing) / len(there)
+        if share >= 0.6 and (best is None or share > best[0]):
+            best = share, words
     if best is None:
         return None
     return Diagnosis(
@@ -184,19 +227,26 @@ def misshapen(exercise: Exercise, findings: Findings) -> Diagnosis | None:
 
 def few_digits(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
     """Say how many digits are right, where some are throughout."""
-    errors, sizes = [], []
+    if any(case.failure is not None and case.failure.kind != "value" for case in cases):
+        return None
+    errors, sizes, formats = [], [], []
     for case in cases:
         mine, expected = as_numbers(case.mine.value), as_numbers(case.expected.value)
         if mine.shape != expected.shape or not np.isfinite(mine).all():
             return None
+        dtype = np.asarray(case.mine.returned).dtype
+        formats.append(np.finfo(dtype).precision if dtype.kind == "f" else 15)
         errors.append(float(np.max(np.abs(mine - expected), initial=0.0)))
         sizes.append(float(np.max(np.abs(expected), initial=0.0)))
     scale = np.maximum(sizes, 0.01 * float(np.median(sizes)) or 1.0)  # where 0 is expected
     worst = float(np.max(np.array(errors) / scale))
-    if not 0 < worst < 1e-3:
+    available = min(formats)
+    if exercise.tolerance:
+        available = min(available, int(-np.log10(exercise.tolerance)))
+    if not 10.0 ** -(available - 1) < worst < 1e-3:
         return None
     return Diagnosis(
-        f"Right to about {int(-np.log10(worst))} digits, where 15 are to be had.",
+        f"Right to about {int(-np.log10(worst))} digits, where {available} are to be had.",
         "Look for an ε that was added, a rounded constant, a step too large, or float32 inside.",
     )
 
@@ -210,7 +260,10 @@ def first_difference(exercise: Exercise, findings: Findings) -> Diagnosis:
         return Diagnosis(_elements(exercise, frozenset(as_list(mine)), wanted), hint)
     words = None
     # To say what a value should have been would be to give the exercise away.
-    if failure.outcome.error is None and failure.kind == "value" and not exercise.value:
+    # What is compared in a form of its own is not what was returned.
+    as_returned = exercise.canonical is None or isinstance(wanted, dict)
+    plain = failure.outcome.error is None and failure.kind == "value"
+    if plain and as_returned and not exercise.value:
         words = _first(exercise, failure.probe, mine, wanted)
     if words is None or words.startswith("here"):  # a single number stands beside the expected one
         look = hint if exercise.value else f"Follow this input through your code; {hint}"

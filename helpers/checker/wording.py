@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -123,10 +125,11 @@ def refused(
     notes: tuple[str, ...],
 ) -> Verdict:
     """Return the verdict on an answer with failures."""
-    failure = smallest(findings)
+    failure = smallest(findings, diagnosis.beside)
     quoted = tuple(f"NumPy warned: {text}" for text in failure.outcome.warnings)
     if findings.status == "error" and diagnosis.mistake is None:
-        diagnosis = Diagnosis(diagnosis.explanation, _error_look(failure.outcome.error))
+        look = diagnosis.look if diagnosis.explanation else _error_look(failure.outcome.error)
+        diagnosis = Diagnosis(diagnosis.explanation, look)
     if not diagnosis.look:
         look = f"hint({exercise.id!r}) helps."
         if not exercise.value:
@@ -168,7 +171,9 @@ def _error_look(error: BaseException | None) -> str:
     if "out of bounds for array of dimension" in said:
         return "The input may have any number of dimensions: axis=-1 is always the last."
     if refused_to_write(error):
-        return "That line writes into its argument: make a new array instead."
+        if "read-only" in said:
+            return "That line writes into an array that must stay as it is: make a new one."
+        return "That line writes fractions into an array of integers: give it dtype=float."
     if "math domain error" in said:
         return "math.log(0) is an error where np.log(0) is -inf: which one do you need here?"
     if "must have different signs" in said:
@@ -195,17 +200,40 @@ def _rows(exercise: Exercise, answer: Any, failure: Failure) -> tuple[tuple[str,
         rows.append(("yours", str(error)))
     else:
         rows.append(("yours", ""))
-    mine, wanted = failure.outcome.value, failure.expected.value
     if failure.probe.raises is not None:
         expected = f"{error_names(failure.probe.raises)} raised"
-        yours = shown(mine)
+        yours = shown(failure.outcome.value)
     else:
-        yours, expected = shown_pair(mine, wanted)
+        mine, wanted, several = _compared(exercise, failure)
+        yours, expected = shown_pair(mine, wanted, _digits(exercise, failure))
+        expected += "\n(one of several right results)" if several else ""
     if error is None:
         rows[-1] = ("yours", yours)
     if failure.kind == "modified":
         rows[-1] = ("yours", f"{yours}, and {failure.reason}")
     return tuple(rows) if exercise.value else (*rows, ("expected", expected))
+
+
+def _compared(exercise: Exercise, failure: Failure) -> tuple[Any, Any, bool]:
+    """Return yours and expected as they are shown, and whether other results are right too.
+
+    Where numbers are compared in another form than they were returned, what was returned is shown.
+    """
+    pairs = [(outcome.returned, outcome.value) for outcome in (failure.outcome, failure.expected)]
+    if exercise.canonical is not None and all(
+        isinstance(part, np.ndarray) and part.dtype.kind in "biuf"
+        for part in itertools.chain.from_iterable(pairs)
+    ):
+        return pairs[0][0], pairs[1][0], not np.array_equal(*pairs[1], equal_nan=True)
+    return pairs[0][1], pairs[1][1], False
+
+
+def _digits(exercise: Exercise, failure: Failure) -> tuple[int, ...]:
+    """Return the numbers of digits that may tell two values apart: none beyond the tolerance."""
+    if failure.kind != "value":
+        return (6,)
+    most = 17 if not exercise.tolerance else max(6, math.ceil(-math.log10(exercise.tolerance)))
+    return tuple(digits for digits in (6, 9, 12, 17) if digits <= most)
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -222,10 +250,10 @@ def shown_input(exercise: Exercise, probe: Probe) -> str:
     return (",\n" if any("\n" in part for part in parts) else ", ").join(parts)
 
 
-def shown_pair(mine: Any, wanted: Any) -> tuple[str, str]:
+def shown_pair(mine: Any, wanted: Any, choice: tuple[int, ...] = (6, 9, 12, 17)) -> tuple[str, str]:
     """Return two values as text, with as many digits as it takes to tell them apart."""
     texts = shown(mine), shown(wanted)
-    for digits in (6, 9, 12, 17):
+    for digits in choice:
         texts = shown(mine, digits), shown(wanted, digits)
         if texts[0] != texts[1]:
             break
