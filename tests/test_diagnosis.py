@@ -287,21 +287,6 @@ def test_results_of_another_form_are_asked_for_by_their_form():
     assert "3 results instead of 2" in verdict.message
 
 
-def test_writing_into_an_argument_for_a_while_is_told():
-    def answer(f, x):
-        columns = []
-        for j in range(len(x)):
-            kept = x[j]
-            x[j] = kept + 6e-6
-            above = np.array(f(x))
-            x[j] = kept - 6e-6
-            columns.append((above - np.array(f(x))) / 1.2e-5)
-            x[j] = kept
-        return np.array(columns).T
-
-    assert "writes into its argument" in check("6.6", answer).message
-
-
 def test_any_refusal_will_do_where_several_are_accepted():
     def upper_end_only(logits, labels):
         if np.max(labels) >= logits.shape[1]:

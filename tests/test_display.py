@@ -4,12 +4,14 @@ import html as html_module
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from helpers.checker import layout
 from helpers.checker.display import Hint, Solution
 from helpers.checker.layout import Code, Folded, Paragraph, Table, Title, Values
 from helpers.checker.verdict import SIGNS, Verdict
+from helpers.exercises import check, course
 
 KEPT_TAGS = {
     "div", "p", "strong", "code", "pre", "span", "table", "thead", "tbody", "tr", "th", "td",
@@ -146,3 +148,77 @@ def test_hints_say_how_many_are_left():
 )
 def test_words_are_capitalised_and_symbols_are_not(text, shown):
     assert layout.capitalised(text) == shown
+
+
+# --- the verdict leads on -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOFTMAX_COURSE_STATE", str(tmp_path))
+
+
+def column_sums(p):
+    return p.sum(axis=0)
+
+
+def batch_maximum(x):
+    e = np.exp(x - x.max())
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def test_a_mistake_is_named_first_and_its_remedy_waits_behind_hint(own_state):
+    verdict = check("3.1", batch_maximum)
+    assert verdict.mistake == "global_maximum"
+    sentence = next(
+        m.sentence for m in course.exercises()["3.1"].mistakes if m.name == verdict.mistake
+    )
+    assert verdict.explanation and verdict.remedy
+    assert f"{verdict.explanation} {verdict.remedy}".startswith(layout.capitalised(sentence))
+    assert verdict.remedy in verdict.message
+    blocks = verdict.blocks()
+    assert blocks[0] == Title("≈ Unstable", "exercise 3.1 · global maximum")
+    assert blocks[1] == Paragraph(verdict.explanation)
+    folded = [b for b in blocks if isinstance(b, Folded) and b.summary == "Hint"]
+    assert folded[0].blocks[0] == Paragraph(verdict.remedy)
+    source = shown_as_html(verdict)
+    assert source.index("<summary>Hint</summary>") < source.index("<code>hint(&quot;3.1&quot;)")
+    outside = re.sub(r"<details>.*?</details>", "", source, flags=re.S)
+    assert verdict.remedy[:20] not in html_module.unescape(outside)
+
+
+def test_the_next_step_is_not_what_was_just_said(own_state):
+    for identifier, answer in {"0.1": column_sums, "3.1": batch_maximum}.items():
+        verdict = check(identifier, answer)
+        assert not set(re.split(r"(?<=[.?!]) ", verdict.look)) & set(
+            re.split(r"(?<=[.?!]) ", verdict.explanation)
+        )
+
+
+def test_a_label_is_told_to_be_one(own_state):
+    verdict = check("3.1", batch_maximum)
+    note = next(
+        p.note for p in course.exercises()["3.1"].probes if p.arguments[0] is verdict.probe[0]
+    )
+    assert f"Smallest failing input, labelled “{note}”: " in verdict.headline
+
+
+def test_a_right_answer_leads_on_to_the_next_exercise(own_state):
+    names = [name for name in course.exercises() if name.startswith("1.")]
+    answers = {name: course.exercises()[name].reference for name in names}
+    first, second, third = names[:3]
+    count = len(names)
+    assert (
+        check(first, answers[first]).standing == f"1 of {count} in this notebook; next: {second}."
+    )
+    last = check(names[-1], answers[names[-1]])
+    assert last.standing == f"2 of {count} in this notebook; next: {second}."
+    assert (
+        check(second, answers[second]).standing == f"3 of {count} in this notebook; next: {third}."
+    )
+    for name in names[2:-1]:
+        last = check(name, answers[name])
+    assert last.standing == f"All {count} in this notebook are done."
+    assert last.standing in repr(last) and last.standing in shown_as_html(last)
+    assert check("0.1", lambda p: p.sum(axis=1)).standing == ""
+    assert check("3.1", batch_maximum).standing == ""

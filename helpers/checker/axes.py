@@ -19,8 +19,8 @@ from helpers.checker.cases import (
     is_real,
     member_outcome,
     members,
+    recognised,
     same_values,
-    sentence,
 )
 from helpers.checker.comparing import as_numbers
 from helpers.checker.declaration import Exercise, Mistake, Probe
@@ -75,6 +75,8 @@ def mistaken_along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Di
         (0, "axis 0"),
     ):
         for mistake, function in everyone:
+            if mistake is None and axis == 0:  # told by `along_another_axis`
+                continue
             if not all(
                 agree(exercise, c.probe, c.mine, _along(exercise, function, axis, c))
                 for c in ordered
@@ -83,8 +85,7 @@ def mistaken_along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Di
             said = f"you worked along {words}: the last axis is always axis=-1."
             if mistake is None:
                 return Diagnosis(capitalised(said), "Look at every `axis`, `dim` and shape[1].")
-            both = f"Two things at once. {sentence(mistake.sentence)} And {said}"
-            return Diagnosis(both, "", f"{mistake.name} + axis_{axis}")
+            return recognised(mistake, name=f"{mistake.name} + axis_{axis}", also=f"And {said}")
     return None
 
 
@@ -170,9 +171,7 @@ def mistaken_and_negated(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis
                 return change(np.asarray(member_outcome(exercise, f, case.index).value))
 
             if holds(exercise, cases, transform):
-                return Diagnosis(
-                    f"{sentence(mistake.sentence)} Besides, {words}.", "", mistake.name
-                )
+                return recognised(mistake, name=mistake.name, also=f"Besides, {words}.")
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,13 +29,15 @@ Again = Callable[[Probe], Outcome]
 class Diagnosis:
     """The cause of a wrong answer, and one thing to look at next.
 
-    `beside` are the kinds of failure that it tells by the way: no example of what it is about.
+    `remedy` is what to do about a recognised mistake, which is told on request. `beside` are the
+    kinds of failure that it tells by the way: no example of what it is about.
     """
 
     explanation: str = ""
     look: str = ""
     mistake: str | None = None
     beside: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,42 @@ def smallest(findings: Findings, beside: Sequence[str] = ()) -> Failure:
 
 def _amount(probe: Probe) -> int:
     return sum(a.size for a in probe.arguments if isinstance(a, np.ndarray))
+
+
+def recognised(
+    *mistakes: Mistake, name: str, also: str = "", beside: tuple[str, ...] = ()
+) -> Diagnosis:
+    """Return the diagnosis of declared wrong answers: what each is, and apart what to do about it.
+
+    Parameters
+    ----------
+    *mistakes : Mistake
+    name : str
+        What the verdict calls them.
+    also : str
+        What is wrong besides.
+    beside : tuple of str
+        See `Diagnosis`.
+    """
+    parts = [parted(sentence(mistake.sentence)) for mistake in mistakes]
+    lead = ["Two things at once."] if len(mistakes) > 1 or also.startswith("And ") else []
+    words = [*lead, *(what for what, _ in parts), also]
+    remedies = " ".join(remedy for _, remedy in parts if remedy)
+    return Diagnosis(" ".join(filter(None, words)), "", name, beside, remedies)
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Return what a mistake is, its first sentence, and what to do about it, the others.
+
+    Examples
+    --------
+    >>> parted("The sum over the classes is missing. Add it with `np.sum`.")
+    ('The sum over the classes is missing.', 'Add it with `np.sum`.')
+    """
+    for end in re.finditer(r"[.?!] (?=[A-Z`(])", text):
+        if end.start() > 25:  # what is shorter, "Two things at once.", says nothing yet
+            return text[: end.start() + 1], text[end.end() :]
+    return text, ""
 
 
 def sentence(text: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from helpers.checker import history
+from helpers.checker.answers import underlying
 from helpers.checker.declaration import Exercise
 from helpers.checker.display import Hint, Message, Progress, Solution, Standing
 from helpers.checker.layout import Shown
@@ -46,6 +50,7 @@ class Course:
         self._prefix = name.upper().replace("-", "_")
         self.records = Records(name, f"{self._prefix}_STATE")
         self._exercises: dict[str, Exercise] | None = None
+        history.follow()
 
     # --- what is declared ------------------------------------------------------------------------
 
@@ -122,7 +127,21 @@ class Course:
             return Verdict("error", declared.id, line, headline=line)
         verdict = judge(declared, answer)
         self.records.note(declared.id, verdict.status)
-        return verdict
+        before = history.outdated(_name_of(answer, declared.name))
+        standing = self._standing(declared) if verdict.status == "right" else ""
+        message = f"{before} {verdict.message}" if before else verdict.message
+        return replace(verdict, before=before, standing=standing, message=message)
+
+    def _standing(self, exercise: Exercise) -> str:
+        """Say how much of a notebook is done, and what comes next."""
+        kept = self.records.all()
+        names = [e.id for e in self.exercises().values() if e.module == exercise.module]
+        left = [name for name in names if kept.get(name, Record()).state != "done"]
+        if not left:
+            return f"All {len(names)} in this notebook are done." if len(names) > 1 else ""
+        later = [name for name in left if _order(name) > _order(exercise.id)]
+        done = len(names) - len(left)
+        return f"{done} of {len(names)} in this notebook; next: {(later or left)[0]}."
 
     def hint(self, exercise: str) -> Shown:
         """Show the next hint of an exercise; each call tells a little more.
@@ -208,6 +227,15 @@ def _declared_in(module: ModuleType) -> list[Exercise]:
         for value in vars(module).values()
         if isinstance(value, Exercise) and value.reference.__module__ == module.__name__
     ]
+
+
+def _name_of(answer: Any, usual: str) -> str:
+    """Return the name that a function's own cell gave it, or else the usual one."""
+    with contextlib.suppress(Exception):  # looking at some answers raises
+        function = underlying(answer)
+        if function is not None and function.__name__.isidentifier():
+            return function.__name__
+    return usual
 
 
 def _order(identifier: str) -> tuple[int, ...]:

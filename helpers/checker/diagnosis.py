@@ -23,8 +23,8 @@ from helpers.checker.cases import (
     is_real,
     member_outcome,
     members,
+    recognised,
     same_values,
-    sentence,
 )
 from helpers.checker.comparing import Findings, argument_names, as_numbers
 from helpers.checker.declaration import Exercise, Mistake
@@ -71,7 +71,7 @@ def _named(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
             agree(exercise, c.probe, c.mine, member_outcome(exercise, function, c.index))
             for c in ordered
         ):
-            return Diagnosis(sentence(mistake.sentence), "", mistake.name)
+            return recognised(mistake, name=mistake.name)
     return None
 
 
@@ -93,9 +93,9 @@ def _named_and_modifying(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis
     mistake = _besides(exercise, readable, modified=False)
     if mistake is None:
         return None
-    also = f" Besides, {argument_names(exercise, tuple(changed))} was modified."
+    also = f"Besides, {argument_names(exercise, tuple(changed))} was modified."
     name = f"{mistake.name} + {_in_place_name(exercise)}"
-    return Diagnosis(sentence(mistake.sentence) + also, "", name, beside=("modified",))
+    return recognised(mistake, name=name, also=also, beside=("modified",))
 
 
 def _named_and_warning(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
@@ -105,9 +105,9 @@ def _named_and_warning(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis |
     mistake = _besides(exercise, cases, warned=False)
     if mistake is None:
         return None
-    also = " Besides, it warns: np.errstate silences the line that does."
+    also = "Besides, it warns: np.errstate silences the line that does."
     name = f"{mistake.name} + warns"
-    return Diagnosis(sentence(mistake.sentence) + also, "", name, beside=("warning",))
+    return recognised(mistake, name=name, also=also, beside=("warning",))
 
 
 def _besides(exercise: Exercise, cases: Sequence[Case], **leaving_out: bool) -> Mistake | None:
@@ -140,8 +140,7 @@ def _product(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
         return None
     for (first, f), (second, g), combine in _promising(exercise, cases):
         if _combines(exercise, cases, f, g, combine):
-            both = f"Two things at once. {sentence(first.sentence)} {sentence(second.sentence)}"
-            return Diagnosis(both, "", f"{first.name} + {second.name}")
+            return recognised(first, second, name=f"{first.name} + {second.name}")
     return None
 
 

@@ -15,7 +15,7 @@ from helpers.checker.cases import (
     first_array,
     member_outcome,
     members,
-    sentence,
+    recognised,
 )
 from helpers.checker.comparing import Findings, as_numbers
 from helpers.checker.declaration import Exercise
@@ -90,11 +90,10 @@ def mistaken_in_some_dimensions(exercise: Exercise, cases: Sequence[Case]) -> Di
             agree(exercise, c.probe, c.mine, member_outcome(exercise, function, c.index))
             for c in sorted(rest, key=lambda case: case.failure is None)
         ):
-            return Diagnosis(
-                f"Two things at once. {sentence(mistake.sentence)} And your code stops for "
-                f"{_named(stops)}: {REMEDY}",
-                "",
-                f"{mistake.name} + some_dimensions_only",
+            return recognised(
+                mistake,
+                name=f"{mistake.name} + some_dimensions_only",
+                also=f"And your code stops for {_named(stops)}: {REMEDY}",
             )
     return None
 
@@ -111,20 +110,29 @@ def rows_apart(cases: Sequence[Case]) -> Diagnosis | None:
         for mine, wanted in batches
     ):
         return None
-    if all(_same_along(mine - wanted, np.abs(wanted) + np.abs(mine)) for mine, wanted in batches):
+    apart = [mine - wanted for mine, wanted in batches]
+    sizes = [np.abs(mine) + np.abs(wanted) for mine, wanted in batches]
+    if all(map(_same_along, apart, sizes)) and _differ(apart):
         return Diagnosis(
             "Within each row the differences are right, but the row is off by a constant of its "
             "own.",
             "What is added to, or subtracted from, the whole row?",
         )
-    if all((wanted != 0).all() for _, wanted in batches) and all(
-        _same_along(mine / wanted, np.abs(mine / wanted)) for mine, wanted in batches
-    ):
+    if not all((wanted != 0).all() for _, wanted in batches):
+        return None
+    factors = [mine / wanted for mine, wanted in batches]
+    if all(_same_along(factor, np.abs(factor)) for factor in factors) and _differ(factors):
         return Diagnosis(
             "Within each row the proportions are right, but the row is off by a factor of its own.",
             "What is the whole row divided by, or multiplied with?",
         )
     return None
+
+
+def _differ(of_rows: Sequence[np.ndarray]) -> bool:
+    """Whether the rows have different values: one value throughout is no matter of rows."""
+    values = np.concatenate([value[..., 0].ravel() for value in of_rows])
+    return bool(np.ptp(values) > 1e-3 * np.abs(values).max())
 
 
 def _same_along(values: np.ndarray, size: np.ndarray) -> bool:

@@ -47,7 +47,7 @@ class Verdict(Shown):
     exercise : str
         The exercise's ID, "3.1".
     message : str
-        The verdict and its explanation as plain text: `headline`, `explanation` and `look`.
+        All of it as plain text: `before`, `headline`, `explanation`, `remedy` and `look`.
     mistake : str or None
         The declared wrong answer that was recognised; two joined by " + " where both were made.
     probe : tuple or None
@@ -57,7 +57,7 @@ class Verdict(Shown):
     headline : str
         The verdict in one sentence.
     explanation : str
-        The cause, where one was found.
+        The cause, where one was found: of a recognised mistake, what it is.
     look : str
         One thing to look at next.
     rows : tuple of (label, text)
@@ -66,6 +66,12 @@ class Verdict(Shown):
         Warnings quoted, what was put back, what was printed.
     remark : str
         What is worth knowing beyond a right answer.
+    remedy : str
+        What to do about a recognised mistake: shown on request.
+    before : str
+        What has to be known first: that an earlier definition was judged.
+    standing : str
+        Where the learner is, after a right answer: "3 of 5 in this notebook; next: 3.4."
     """
 
     status: str
@@ -80,6 +86,9 @@ class Verdict(Shown):
     rows: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     remark: str = ""
+    remedy: str = ""
+    before: str = ""
+    standing: str = ""
 
     @property
     def colour(self) -> str:  # type: ignore[override]
@@ -96,17 +105,22 @@ class Verdict(Shown):
         word = self.headline if library else self.status.capitalize()
         blocks: list[Block] = [Title(f"{sign} {word}".strip(), about)]
         headline = (self.headline or self.message).removeprefix(f"{self.status.capitalize()}: ")
-        if not library:
-            blocks.append(Paragraph(capitalised(headline)))
-        if self.explanation:
-            blocks.append(Paragraph(self.explanation))
+        sentences = [self.before, "" if library else capitalised(headline), self.explanation]
+        if self.mistake:  # what it is comes before where it shows
+            sentences = [self.before, self.explanation, sentences[1]]
+        blocks += [Paragraph(sentence) for sentence in sentences if sentence]
         side_by_side = tuple(row for row in self.rows if row[0] in ("yours", "expected"))
         above = tuple(row for row in self.rows if row not in side_by_side)
-        if self.look:
+        if self.remedy:
+            more = Paragraph(f'`hint("{self.exercise}")` helps on.')
+            blocks.append(Folded("Hint", (Paragraph(self.remedy), more)))
+        elif self.look:
             blocks.append(Paragraph(self.look, "Next"))
         blocks += [Values(pairs) for pairs in (above, side_by_side) if pairs]
         if self.remark:
             blocks.append(Paragraph(self.remark, "Worth knowing"))
+        if self.standing:
+            blocks.append(Paragraph(self.standing))
         if self.notes:
             things = "1 thing" if len(self.notes) == 1 else f"{len(self.notes)} things"
             notes = tuple(Paragraph(note) for note in self.notes)

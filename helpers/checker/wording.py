@@ -21,7 +21,7 @@ MOST_CHARACTERS = 400
 
 def verdict(exercise: Exercise, status: str, headline: str, **details: Any) -> Verdict:
     """Return a verdict whose message is its headline, explanation and look."""
-    parts = (sentence(headline), details.get("explanation", ""), details.get("look", ""))
+    parts = (sentence(headline), *(details.get(k, "") for k in ("explanation", "remedy", "look")))
     message = " ".join(part for part in parts if part)
     return Verdict(
         status, exercise.id, message, score=SCORES.get(status, 0.0), headline=headline, **details
@@ -130,17 +130,19 @@ def refused(
     if findings.status == "error" and diagnosis.mistake is None:
         look = diagnosis.look if diagnosis.explanation else _error_look(failure.outcome.error)
         diagnosis = Diagnosis(diagnosis.explanation, look)
-    if not diagnosis.look:
-        look = f"hint({exercise.id!r}) helps."
-        if not exercise.value:
-            look = f"Follow the input below through your code, or ask hint({exercise.id!r})."
-        diagnosis = Diagnosis(diagnosis.explanation, look, diagnosis.mistake)
+    look = diagnosis.look
+    if not look:
+        ask = f'`hint("{exercise.id}")`'
+        look = f"{ask} helps."
+        if not (exercise.value or diagnosis.remedy):
+            look = f"Follow the input below through your code; {ask} helps."
     return verdict(
         exercise,
         findings.status,
         _headline(exercise, findings, failure),
         explanation=diagnosis.explanation,
-        look=diagnosis.look,
+        remedy=diagnosis.remedy,
+        look=look,
         mistake=diagnosis.mistake,
         probe=failure.probe.arguments,
         rows=_rows(exercise, answer, failure),
@@ -149,16 +151,17 @@ def refused(
 
 
 def _headline(exercise: Exercise, findings: Findings, failure: Failure) -> str:
-    note = f" ({failure.probe.note})" if failure.probe.note else ""
+    note = f", labelled “{failure.probe.note}”" if failure.probe.note else ""
     reason = failure.reason if len(failure.reason) < 200 else failure.reason[:199] + "…"
     count = f"{len(findings.failures)} of {len(exercise.probes)} probes"
     if findings.status == "error":
-        return f"Your code stops on {count}. The smallest{note}: {reason}."
+        return f"Your code stops on {count}. Smallest such input{note}: {reason}."
     if findings.status == "unstable":
-        return f"Unstable: right on ordinary inputs, not on extreme ones. Here{note}: {reason}."
+        ordinary = "right on ordinary inputs, not on extreme ones"
+        return f"Unstable: {ordinary}. Smallest failing input{note}: {reason}."
     if exercise.value:
         return f"Wrong: {reason}."
-    return f"Wrong on {count}. The smallest{note}: {reason}."
+    return f"Wrong on {count}. Smallest failing input{note}: {reason}."
 
 
 def _error_look(error: BaseException | None) -> str:
