@@ -170,12 +170,12 @@ def test_warnings_are_quoted():
     assert any("overflow encountered in exp" in note for note in verdict.notes)
 
 
-def test_grading_shows_the_points_alone(monkeypatch):
+def test_grading_reads_the_points_and_shows_the_verdict(monkeypatch):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     assert repr(check("1.2", softmax)) == "1.0"
     assert repr(check("1.2", dots)) == "0.0"
     assert repr(check("1.3", through_probabilities)) == "0.5"
-    assert check("1.2", softmax)._repr_html_() is None
+    assert "<strong>✓ Right</strong>" in (check("1.2", softmax)._repr_html_() or "")
 
 
 def test_a_verdict_shows_itself_in_words():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -156,7 +157,14 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
             submitted.parent.mkdir(parents=True)
             submitted.write_text(text_of(notebook), encoding="utf-8")
         nbgrader(folder, "autograde", path.stem)
+        nbgrader(folder, "generate_feedback", path.stem)
     return folder
+
+
+def feedback(course: Path, student: str, path: Path) -> str:
+    """Return the page that nbgrader makes for a student to read."""
+    page = course / "feedback" / student / path.stem / f"{path.stem}.html"
+    return page.read_text(encoding="utf-8")
 
 
 def points(course: Path, student: str, assignment: str) -> dict[str, float]:
@@ -206,6 +214,19 @@ class TestGraded:
         first, third = (points(course, "partly", path.stem) for path in GRADED)
         assert {name: point for name, point in first.items() if point} == {"1.1": 1, "1.3": 1}
         assert {name: point for name, point in third.items() if point} == {"3.1": 0.5}
+
+    def test_the_feedback_shows_the_whole_verdict(self, course: Path) -> None:
+        first, third = (feedback(course, "partly", path) for path in GRADED)
+        cards = re.findall(r'<div class="course-card".*?</div>', third, flags=re.DOTALL)
+        unstable = next(card for card in cards if "≈ Unstable" in card)
+        assert "exercise 3.1 · no shift" in unstable
+        assert "Smallest failing input" in unstable
+        for label in ("input", "yours", "expected"):
+            assert re.search(rf"<th[^>]*>{label}</th>", unstable)
+        assert "x = [" in unstable
+        assert "no idea" in first and "✗ Wrong" not in first
+        assert "✓ Right" in first
+        assert "○ Not started" in feedback(course, "blank", GRADED[0])
 
     def test_grading_leaves_the_teachers_own_progress_alone(self, course: Path) -> None:
         assert not (course / "teacher").exists()

@@ -70,10 +70,14 @@ def mistaken_along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Di
     everyone: list[tuple[Mistake | None, Callable[..., Any]]] = [(None, exercise.reference)]
     everyone += members(exercise)
     ordered = failing_first(cases)
+    told = [c for c in cases if c.failure is not None and c.failure.kind != "dtype"]
+    dimensions = {x.ndim for x in (first_array(case.probe) for case in told) if x is not None}
     for axis, words in (
         (1, "axis 1, which is the last one of a batch (N, n) alone"),
         (0, "axis 0"),
     ):
+        if not dimensions - ({0, 2} if axis else {0, 1}):  # there it is the last one all the same
+            continue
         for mistake, function in everyone:
             if mistake is None and axis == 0:  # told by `along_another_axis`
                 continue

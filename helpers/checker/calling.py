@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import sys
+import tracemalloc
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +47,7 @@ class Outcome:
     """What one call did: its value or its exception, and the arguments it changed.
 
     `value` is what is compared, `returned` what came back: they differ where an exercise declares
-    a canonical form.
+    a canonical form. `peak` are the bytes held at once, where the probe limits them.
     """
 
     value: Any = None
@@ -53,6 +55,7 @@ class Outcome:
     modified: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
     returned: Any = None
+    peak: int = 0
 
 
 def fresh(argument: Any) -> Any:
@@ -119,13 +122,16 @@ def run(
     """Call `function` on copies of the probe's arguments, and say what came of it."""
     arguments = tuple(prepare(argument) for argument in probe.arguments)
     before = tuple(prepare(argument) for argument in probe.arguments)
-    value, error = None, None
+    value, error, peak = None, None, 0
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn", under="ignore"):
         warnings.simplefilter("always")
-        try:
-            value = call(_settling(function), arguments)
-        except BaseException as exception:  # whatever an answer raises is its outcome
-            error = exception
+        measured = contextlib.nullcontext() if probe.memory is None else _memory()
+        with measured as held:
+            try:
+                value = call(_settling(function), arguments)
+            except BaseException as exception:  # whatever an answer raises is its outcome
+                error = exception
+        peak = held[0] if held else 0
     changed = tuple(
         i for i, (a, b) in enumerate(zip(arguments, before, strict=True)) if not identical(a, b)
     )
@@ -133,7 +139,24 @@ def run(
     said = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
     if error is None and exercise.canonical is not None and value is not None:
         value, error = _canonical(exercise, value, probe)
-    return Outcome(value, error, changed, said, returned)
+    return Outcome(value, error, changed, said, returned, peak)
+
+
+@contextlib.contextmanager
+def _memory() -> Iterator[list[int]]:
+    """Yield a list, to which the bytes that are held at most within, beyond those before, come."""
+    held: list[int] = []
+    running = tracemalloc.is_tracing()
+    if not running:
+        tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        yield held
+        held.append(tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        if not running:
+            tracemalloc.stop()
 
 
 def _settling(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -231,8 +254,13 @@ def shown_type(value: Any) -> str:
 
 
 def identical(a: Any, b: Any) -> bool:
-    """Whether an argument is still what it was: type, shape and every value, NaN included."""
-    if callable(a):
+    """Whether an argument is still what it was: type, shape and every value, NaN included.
+
+    A reader that is used up was read, which is what it is for; what cannot be compared is taken
+    for unchanged.
+    """
+    kind: Any = type(a)
+    if callable(a) or hasattr(kind, "__next__") or kind.__eq__ is object.__eq__:
         return True
     if is_tensor(a):
         a, b = from_tensor(a), from_tensor(b)

@@ -17,6 +17,7 @@ from helpers.checker.comparing import (
     closeness,
     difference,
     expected_outcomes,
+    too_large,
 )
 from helpers.checker.declaration import Exercise, Mistake, Probe
 from helpers.checker.layout import capitalised
@@ -104,6 +105,8 @@ def agree(
         return False
     if warned and exercise.quiet and bool(mine.warnings) != bool(theirs.warnings):
         return False
+    if not _as_much(probe, mine, theirs):
+        return False
     if mine.error is None and theirs.error is None:
         return same_values(exercise, probe, mine.value, theirs.value)
     if mine.error is not None and theirs.error is not None:
@@ -113,6 +116,12 @@ def agree(
     error = mine.error or theirs.error
     value = theirs.value if mine.error is not None else mine.value
     return is_arithmetic(error) and is_real(value) and not np.isfinite(value).all()
+
+
+def _as_much(probe: Probe, mine: Outcome, theirs: Outcome) -> bool:
+    """Whether two calls held too much memory, about as much of it, or neither did."""
+    both = too_large(probe, mine), too_large(probe, theirs)
+    return not any(both) or (all(both) and 0.5 < mine.peak / theirs.peak < 2)
 
 
 _COMPLAINTS = (

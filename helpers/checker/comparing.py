@@ -22,8 +22,7 @@ from helpers.checker.calling import (
     with_floats,
 )
 from helpers.checker.declaration import Exercise, Probe
-
-ROUNDING = 64.0  # accepted error in units of eps: the C of the contract
+from helpers.checker.guard import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -127,21 +126,28 @@ def compare(
         return Failure(probe, outcome, expected, kind, reason, where)
 
     if probe.raises is not None:
-        if isinstance(outcome.error, probe.raises):
+        ended = isinstance(outcome.error, TimeLimit | Unusable)
+        if isinstance(outcome.error, probe.raises) and not ended:
             return None
         wanted = error_names(probe.raises)
         got = "nothing" if outcome.error is None else type(outcome.error).__name__
         return failure("raises", f"{wanted} should have been raised, and {got} was")
     if isinstance(outcome.error, Unusable):
         return failure("type", str(outcome.error))
+    if expected.value is None and isinstance(outcome.error, AssertionError):
+        return failure("value", "it should have passed, and AssertionError was raised")
     if outcome.error is not None:
         said = f": {outcome.error}" if str(outcome.error) else ""
         return failure("error", f"{type(outcome.error).__name__}{said}")
-    if outcome.value is None:
+    if outcome.value is None and expected.value is not None:
         return failure("nothing", "nothing was returned (None)")
     problem = difference(exercise, probe, outcome.value, expected.value)
     if problem is not None:
         return failure(*problem)
+    if too_large(probe, outcome):
+        held, most = outcome.peak / 1e6, (probe.memory or 0) / 1e6
+        reason = f"right, but it holds {held:.3g} MB at once, where {most:.3g} MB are enough"
+        return failure("memory", reason)
     if outcome.modified:
         return failure("modified", f"{argument_names(exercise, outcome.modified)} was modified")
     if exercise.quiet and outcome.warnings:
@@ -149,8 +155,15 @@ def compare(
     return None
 
 
+def too_large(probe: Probe, outcome: Outcome) -> bool:
+    """Whether a call held more memory than its probe allows."""
+    return probe.memory is not None and outcome.peak > probe.memory
+
+
 def error_names(errors: Any) -> str:
-    """Return "ValueError" or "ValueError or IndexError"."""
+    """Return "ValueError", "ValueError or IndexError", or "an exception" for any."""
+    if errors is Exception:
+        return "an exception"
     classes = errors if isinstance(errors, tuple) else (errors,)
     return " or ".join(error.__name__ for error in classes)
 
@@ -166,6 +179,8 @@ Problem = tuple[str, str, tuple[int, ...] | None]
 
 def difference(exercise: Exercise, probe: Probe, value: Any, expected: Any) -> Problem | None:
     """Return kind, reason and place of the first difference between two settled values."""
+    if expected is None:
+        return None if value is None else ("value", "something was returned, not None", None)
     if isinstance(expected, np.ndarray):
         return _array_difference(exercise, probe, value, expected)
     if isinstance(expected, dict):
@@ -220,7 +235,8 @@ def _tuple_difference(
     if count != len(expected):
         return "shape", f"{count} result{'s' * (count != 1)} instead of {len(expected)}", None
     for i, part in enumerate(expected):
-        problem = difference(exercise, probe, value[i], part)
+        mine = np.asarray(np.atleast_1d(value)[i]) if isinstance(value, np.ndarray) else value[i]
+        problem = difference(exercise, probe, mine, part)
         if problem is not None:
             return problem[0], f"in result {i + 1} of {len(expected)}: {problem[1]}", None
     return None
@@ -235,13 +251,16 @@ def _array_difference(
         return "type", f"{kind} came back; real numbers were asked", None
     if value.shape != expected.shape:
         return "shape", f"shape {value.shape} instead of {expected.shape}", None
-    needed = narrowest(probe) if exercise.tolerance is None else 2
+    exact = probe.tolerance is None and exercise.tolerance is None
+    needed = narrowest(probe) if exact else 2
     if value.dtype.kind == "f" and value.dtype.itemsize < needed and expected.dtype.kind == "f":
         return "dtype", f"{value.dtype} instead of float{8 * needed}", None
     close = closeness(exercise, probe, value, expected)
     if close.all():
         return None
     where = tuple(int(i) for i in np.argwhere(~close)[0])
+    if close.size == 1 and expected.dtype.kind == "b":
+        return "value", f"{bool(value[where])} instead of {bool(expected[where])}", where
     if close.size == 1:
         return "value", "the number is wrong", where
     return "value", f"wrong in {np.count_nonzero(~close)} of {close.size} entries", where
@@ -293,12 +312,15 @@ def closeness(exercise: Exercise, probe: Probe, value: np.ndarray, expected: Any
 def allowance(exercise: Exercise, probe: Probe, target: Any, eps: float) -> Any:
     """Return the error that is still taken for rounding, elementwise."""
     size = np.abs(np.where(np.isfinite(target), target, 0.0))
-    if exercise.tolerance is not None:
-        return exercise.tolerance * np.maximum(1.0, size)
+    for source in (probe, exercise):
+        if source.tolerance is not None:
+            return source.tolerance * np.maximum(1.0, size)
+        if source.relative_tolerance is not None:
+            return source.relative_tolerance * size
     arguments = tuple(widened(argument) for argument in probe.arguments)
     if exercise.scale is not None:
         size = np.maximum(size, _fitted(exercise.scale(*arguments, expected=target), size))
-    units: Any = ROUNDING
+    units: Any = exercise.rounding if probe.rounding is None else probe.rounding
     if exercise.relative is not None:
         units = units + _fitted(exercise.relative(*arguments), size)
     return eps * units * size

@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+ROUNDING = 64.0
+"""The accepted error in units of eps, where nothing else is declared."""
+
 ErrorTypes = type[BaseException] | tuple[type[BaseException], ...]
 
 
@@ -33,13 +36,21 @@ class Probe:
     note : str
         What this probe looks at, in a few words.
     raises : exception class, tuple of them, or None
-        What has to be raised; None where a value is expected.
+        What has to be raised, ``Exception`` for any; None where a value is expected.
+    memory : int or None
+        The bytes that the call may hold at once, as ``tracemalloc`` sees them.
+    tolerance, relative_tolerance, rounding : float or None
+        As of `exercise`, for this probe alone.
     """
 
     arguments: tuple[Any, ...]
     extreme: bool = False
     note: str = ""
     raises: ErrorTypes | None = None
+    memory: int | None = None
+    tolerance: float | None = None
+    relative_tolerance: float | None = None
+    rounding: float | None = None
 
     @cached_property
     def width(self) -> int:
@@ -48,14 +59,17 @@ class Probe:
         return min([8, *(dtype.itemsize for dtype in dtypes if dtype.kind == "f")])
 
 
-def ordinary(*arguments: Any, note: str = "", raises: ErrorTypes | None = None) -> Probe:
-    """Return a probe on which every correct formula is right, stable or not."""
-    return Probe(arguments, False, note, raises)
+def ordinary(*arguments: Any, **options: Any) -> Probe:
+    """Return a probe on which every correct formula is right, stable or not.
+
+    The options are the attributes of `Probe`: ``note``, ``raises``, ``memory``, ``tolerance``, ….
+    """
+    return Probe(arguments, extreme=False, **options)
 
 
-def extreme(*arguments: Any, note: str = "", raises: ErrorTypes | None = None) -> Probe:
-    """Return a probe that only a stable answer gets right."""
-    return Probe(arguments, True, note, raises)
+def extreme(*arguments: Any, **options: Any) -> Probe:
+    """Return a probe that only a stable answer gets right; options as in `ordinary`."""
+    return Probe(arguments, extreme=True, **options)
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,8 @@ class Exercise:
     scale: Callable[..., Any] | None = None
     relative: Callable[..., Any] | None = None
     tolerance: float | None = None
+    relative_tolerance: float | None = None
+    rounding: float = ROUNDING
     canonical: Callable[..., Any] | None = None
     library: tuple[str, ...] = ()
     value: bool = False
@@ -196,6 +212,10 @@ def exercise(
         ``relative(*arguments)``: further relative tolerance, in units of eps.
     tolerance : float, optional
         Accept |error| ≤ tolerance · max(1, |expected|) instead.
+    relative_tolerance : float, optional
+        Accept |error| ≤ relative_tolerance · |expected| instead.
+    rounding : float, optional
+        Another number than 64 in `scale`: units of eps, of the narrowest float that is passed.
     canonical : callable, optional
         ``canonical(result, *arguments)``: what is compared in place of the result.
     library : tuple of str, optional

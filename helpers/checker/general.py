@@ -90,6 +90,11 @@ def _unchanging_kind(exercise: Exercise, findings: Findings, kinds: set[str]) ->
                 "were given are lost.",
                 "Keep the dtype of the input, or a wider one.",
             )
+        case "memory":
+            return Diagnosis(
+                f"The values are {failure.reason}.",
+                "Which array is the largest? Work on a part of it at a time.",
+            )
         case "warning":
             return Diagnosis(
                 "The values are right, but NumPy warns, and that was to be avoided.",

@@ -14,7 +14,6 @@ from helpers.checker.layout import (
     Title,
     Values,
     capitalised,
-    html,
     text,
 )
 
@@ -128,13 +127,10 @@ class Verdict(Shown):
         return blocks
 
     def __repr__(self) -> str:
-        """Return the plain form; while nbgrader grades, the points alone."""
+        """Return the plain form; while nbgrader grades, the points alone, which it reads.
+
+        Its feedback shows the rich form, which stays.
+        """
         if os.environ.get("NBGRADER_EXECUTION"):
             return repr(self.score)
         return text(self.blocks())
-
-    def _repr_html_(self) -> str | None:
-        """Return the rich form; none while nbgrader grades."""
-        if os.environ.get("NBGRADER_EXECUTION"):
-            return None
-        return html(self.blocks(), self.colour)

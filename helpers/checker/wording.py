@@ -283,6 +283,9 @@ def shown(value: Any, digits: int = 6, *, dtype: bool = False) -> str:
         text = _array_text(np.asarray(value), digits)
         plain = value.dtype == np.float64 or value.dtype.kind in "bU"
         return text if plain or not dtype else f"{text} ({value.dtype})"
+    kind: Any = type(value)
+    if kind.__repr__ is object.__repr__:
+        return f"a {kind.__name__}"
     return _short(f"{value:.{digits}g}" if isinstance(value, float) else repr(value))
 
 
