@@ -306,3 +306,32 @@ def test_an_exercise_without_float64_is_diagnosed_in_its_widest_format():
         ordinary(np.array([1.0, 3.0], dtype=np.float16)),
     ]
     assert judge(declared(probes), lambda x: shares(x) / 2).mistake == "single"
+
+
+def test_infinity_and_nan_are_not_the_same_where_one_is_right():
+    probes = [
+        ordinary(np.array([1.0, 2.0])),
+        ordinary(np.array([0.5, 4.0])),
+        ordinary(np.array([-1.0, 0.0])),
+    ]
+
+    @exercise("99.2", minutes=1, probes=probes, truth=np.log)
+    def logarithm(x):
+        """Return log x, NaN where x is negative."""
+        return np.log(x)
+
+    @logarithm.mistake("what is negative gave minus infinity, and all is doubled")
+    def minus_infinity(x):
+        return np.where(x < 0, -np.inf, 2 * np.log(x))
+
+    assert judge(logarithm, minus_infinity).mistake
+    assert judge(logarithm, lambda x: 2 * np.log(x)).mistake is None
+
+
+def test_a_single_value_proves_nothing():
+    def once(x):
+        if x.shape != (2, 2):
+            raise ValueError("no")
+        return shares(x).sum(axis=0)
+
+    assert "summed" not in judge(declared(ROWS), once).message

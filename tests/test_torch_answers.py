@@ -139,3 +139,22 @@ def test_integers_become_floats_where_floats_are_usual_and_labels_stay():
 
     given: tuple[Any, ...] = with_floats(picked, picked.probes[1]).arguments
     assert [a.dtype.kind for a in given] == ["f", "i"]
+
+
+def test_a_numpy_answer_is_not_reported_by_its_tensors():
+    import math
+
+    verdict = check("1.5", lambda t: 1 / (1 + math.exp(-t)))
+    assert "axis of length 1" not in verdict.message
+
+    def misspelt(x):
+        if x.ndim == 2:
+            e = np.exp(x - x.max(axis=1, keepdims=True))
+            return e / e.sum(axis=1, keepdims=True)
+        if x.dim == 1:
+            return x
+        return x
+
+    verdict = check("3.1", misspelt)
+    assert "This is the input itself" not in verdict.message
+    assert "AttributeError" in repr(verdict)

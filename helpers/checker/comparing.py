@@ -62,6 +62,11 @@ class Findings:
             for error in errors
         )
 
+    def works_better_than(self, other: Findings) -> bool:
+        """Whether more of the answer works in this run; less that stops, where nothing does."""
+        right, others = (len(run.outcomes) - len(run.failures) for run in (self, other))
+        return right > others or (right == others == 0 and self.stops < other.stops)
+
     @property
     def status(self) -> str:
         """One of right, unstable, error, wrong: read off the failures alone."""

@@ -26,7 +26,7 @@ from helpers.checker.cases import (
     recognised,
     same_values,
 )
-from helpers.checker.comparing import Findings, argument_names, as_numbers
+from helpers.checker.comparing import Findings, argument_names, as_numbers, difference
 from helpers.checker.declaration import Exercise, Mistake
 from helpers.checker.general import general
 from helpers.checker.places import first_difference
@@ -67,12 +67,24 @@ def _named(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
     if not any(_differs(exercise, case) for case in ordered):
         return None
     for mistake, function in members(exercise):
+        outcomes = ((c, member_outcome(exercise, function, c.index)) for c in ordered)
         if all(
-            agree(exercise, c.probe, c.mine, member_outcome(exercise, function, c.index))
-            for c in ordered
+            agree(exercise, c.probe, c.mine, outcome) and _as_right(exercise, c, outcome)
+            for c, outcome in outcomes
         ):
             return recognised(mistake, name=mistake.name)
     return None
+
+
+def _as_right(exercise: Exercise, case: Case, outcome: Outcome) -> bool:
+    """Whether a wrong answer's value is right where mine is: of NaN and inf one may be right."""
+    if case.mine.error is not None or outcome.error is not None or case.probe.raises is not None:
+        return True
+    if case.failure is not None and case.failure.kind == "dtype":
+        return True
+    problem = difference(exercise, case.probe, outcome.value, case.expected.value)
+    mine = difference(exercise, case.probe, case.mine.value, case.expected.value)
+    return (problem is None) == (mine is None)
 
 
 def _differs(exercise: Exercise, case: Case) -> bool:

@@ -31,6 +31,8 @@ def general(
     usual = [c for c in cases if c.numeric and c.probe.raises is None and not c.probe.extreme]
     usual = usual or [c for c in cases if c.numeric and c.probe.raises is None]
     broken = [case for case in usual if case.failure is not None]
+    if 2 * sum(case.numeric for case in cases) < len(cases):  # too few values to tell anything
+        broken = []
     return (
         _unchanging_kind(exercise, findings, kinds)
         or _written_and_put_back(findings)
