@@ -1077,6 +1077,16 @@ def shared_among_the_others(logits, labels, eps):
 
 
 @smoothed_grad.mistake(
+    "ε was shared by n - 2 classes, as a translation model does that leaves out padding and the "
+    "label: here ε/n goes to every class, the label included."
+)
+def shared_among_n_minus_two(logits, labels, eps):
+    n_rows, n = np.shape(logits)
+    one_hot, others = _one_hot(labels, n), max(n - 2, 1)
+    return (_softmax(logits) - (1 - eps) * one_hot - (1 - one_hot) * eps / others) / n_rows
+
+
+@smoothed_grad.mistake(
     "the targets do not sum to 1: with ε/n on the others the label has 1 - ε + ε/n."
 )
 def targets_below_one(logits, labels, eps):

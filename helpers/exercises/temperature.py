@@ -139,14 +139,14 @@ softmax_temperature.reasoning(
 @softmax_temperature.mistake(
     "You multiplied by τ, or raised the probabilities to the power τ, which is the same: a higher "
     "τ then sharpens. Divide the logits by τ.",
-    way=("multiply", "multiply gaps", "no shift", "power"),
+    way=("multiply", "multiply gaps", "no shift", "whole array", "power"),
     checked=(True, False),
 )
 def multiplies_by_tau(x, tau, *, way, checked):
     _refuse(tau, checked)
-    if way == "no shift":
+    if way in ("no shift", "whole array"):
         e = np.exp(x * tau)
-        return e / np.sum(e, axis=-1, keepdims=True)
+        return e / (np.sum(e, axis=-1, keepdims=True) if way == "no shift" else np.sum(e))
     if way == "multiply":
         return _softmax(np.asarray(x) * tau)
     if way == "multiply gaps":
@@ -310,6 +310,19 @@ def sum_over_the_whole_array(x, tau, *, order, checked):
 
 
 @softmax_temperature.mistake(
+    "Python's max and a sum over everything serve a single row: of a batch, max compares whole "
+    "rows. Take np.max and np.sum with axis=-1 and keepdims=True.",
+    divided=("first", "after the shift"),
+    checked=(True, False),
+)
+def pythons_max(x, tau, *, divided, checked):
+    _refuse(tau, checked)
+    z = x / tau if divided == "first" else x
+    e = np.exp(z - max(z) if divided == "first" else (z - max(z)) / tau)
+    return e / np.sum(e)
+
+
+@softmax_temperature.mistake(
     "keepdims=True is missing: a shape of (N,) does not stand beside (N, n), and in a square batch "
     "it meets the numbers of other rows.",
     order=ORDERS,
@@ -401,10 +414,12 @@ entropy.reasoning(
 
 @entropy.mistake(
     "NaN at p = 0: log 0 is -inf and 0 · (-inf) is NaN, yet 0 log 0 counts 0. Take the log of "
-    "np.where(p > 0, p, 1) instead."
+    "np.where(p > 0, p, 1) instead.",
+    weight=("p", "exp of log p"),
 )
-def nan_at_zero(p):
-    return -np.sum(p * np.log(p), axis=-1)
+def nan_at_zero(p, *, weight):
+    log_p = np.log(p)
+    return -np.sum((p if weight == "p" else np.exp(log_p)) * log_p, axis=-1)
 
 
 ZEROS = ("kept", "nan", 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)
@@ -685,6 +700,26 @@ def wrong_direction(x, h, *, low, high, middle_of):
         else:
             high = middle
     return middle
+
+
+@temperature_for_entropy.mistake(
+    "Your search stops as soon as the entropy is within its tolerance, as in t-SNE, or after some "
+    "fifty tries. 1e-6 was asked: go on until the bracket is as narrow as floating point allows.",
+    tolerance=(1e-3, 1e-4, 1e-5),
+    tries=(50, 100, 200),
+)
+def stops_at_a_tolerance(x, h, *, tolerance, tries):
+    beta, low, high = 1.0, 0.0, math.inf
+    for _ in range(tries + 1):
+        excess = _entropy_at(x, 1.0 / beta) - h
+        if abs(excess) <= tolerance:
+            break
+        low, high = (beta, high) if excess > 0 else (low, beta)
+        if low == 0.0:
+            beta /= 2.0
+        else:
+            beta = 2.0 * beta if high == math.inf else (low + high) / 2.0
+    return 1.0 / beta
 
 
 @temperature_for_entropy.mistake(
@@ -984,6 +1019,31 @@ def best_of_a_list(logits, labels, *, candidates):
     taus = listed(*numbers)
     log_p = _log_softmax(np.asarray(logits, dtype=float) / taus[:, None, None])
     return taus[np.argmax(np.sum(log_p[:, np.arange(len(labels)), labels], axis=1))]
+
+
+@fit_temperature.mistake(
+    "L-BFGS with a small rate and few iterations, as a well-known recipe has it, stops on its way. "
+    "Give it line_search_fn='strong_wolfe', a rate of 1 and double precision, or use a bracket.",
+    start=(1.0, 1.5),
+    rate=(0.01, 0.1),
+    iterations=(20, 50, 100),
+)
+def lbfgs_stops_on_its_way(logits, labels, *, start, rate, iterations):
+    import torch
+
+    x = torch.tensor(np.array(logits, dtype=np.float32))
+    y = torch.tensor(np.array(labels)).long()
+    tau = torch.full((), start, requires_grad=True)
+    optimiser = torch.optim.LBFGS([tau], lr=rate, max_iter=iterations)
+
+    def loss():
+        optimiser.zero_grad()
+        value = torch.nn.functional.cross_entropy(x / tau, y)
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return tau.item()
 
 
 # --- 8.5 -------------------------------------------------------------------------------------

@@ -1046,6 +1046,15 @@ def smoothed_shift_by_the_batch(logits: Any, labels: Any, eps: Any) -> Any:
     return (p - (1 - eps) * np.eye(n)[labels] - eps / n) / len(p)
 
 
+@wrong("7.5")
+def smoothed_padding_left_out(logits: Any, labels: Any, eps: Any) -> Any:
+    """eps shared by n - 2 classes: the label and a padding class get none."""
+    n_rows, n = logits.shape
+    q = np.full((n_rows, n), eps / max(n - 2, 1))
+    q[np.arange(n_rows), labels] = 1 - eps
+    return (_softmax(logits) - q) / n_rows
+
+
 # 7.6 which_loss(loss, logits, label) --------------------------------------------------------
 
 

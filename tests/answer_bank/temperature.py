@@ -249,6 +249,21 @@ def temperature_times_tau_plain(x: Any, tau: Any) -> Any:
     return e / e.sum(axis=-1, keepdims=True)
 
 
+@wrong("8.1")
+def temperature_builtin_max(x: Any, tau: Any) -> Any:
+    """Divided first, then shifted by Python's max."""
+    z = x / tau
+    e = np.exp(z - max(z))
+    return e / e.sum()
+
+
+@wrong("8.1")
+def temperature_times_tau_one_row(x: Any, tau: Any) -> Any:
+    """exp(tau x) over the sum of everything."""
+    e = np.exp(tau * x)
+    return e / e.sum()
+
+
 # 8.2 entropy(p) -----------------------------------------------------------------------------
 
 
@@ -435,6 +450,14 @@ def entropy_bits_as_written(p: Any) -> Any:
 def entropy_mean_of_the_rows(p: Any) -> Any:
     """The mean over the batch, as a training log reports it."""
     return np.mean(scipy.special.entr(p).sum(axis=-1))
+
+
+@wrong("8.2")
+def entropy_from_log_p(p: Any) -> Any:
+    """exp(log p) log p, as with a network's log-probabilities: NaN where p is 0."""
+    with np.errstate(all="ignore"):
+        log_p = np.log(p)
+        return -np.sum(np.exp(log_p) * log_p, axis=-1)
 
 
 # 8.3 temperature_for_entropy(x, h) ----------------------------------------------------------
@@ -657,6 +680,23 @@ def solve_wrong_direction_arithmetic(x: Any, h: Any) -> Any:
     return (low + high) / 2
 
 
+@wrong("8.3")
+def solve_as_in_tsne(x: Any, h: Any) -> Any:
+    """Doubles and halves beta from 1, stops within 1e-5 or after 50 tries."""
+    beta, least, most = 1.0, -np.inf, np.inf
+    for _ in range(50):
+        excess = _entropy_at(x, 1 / beta) - h
+        if abs(excess) < 1e-5:
+            break
+        if excess > 0:
+            least = beta
+            beta = beta * 2 if np.isinf(most) else (beta + most) / 2
+        else:
+            most = beta
+            beta = beta / 2 if np.isinf(least) else (beta + least) / 2
+    return 1 / beta
+
+
 # 8.4 fit_temperature(logits, labels) --------------------------------------------------------
 
 
@@ -866,6 +906,23 @@ def calibrate_newton_in_beta(logits: Any, labels: Any) -> Any:
             slope = (mean - x[i, labels]).mean()
             beta -= slope / ((p * x * x).sum(axis=1) - mean**2).mean()
     return 1 / beta
+
+
+@wrong("8.4")
+def calibrate_lbfgs_recipe(logits: Any, labels: Any) -> Any:
+    """L-BFGS from 1.5 in float32 with a rate of 0.01 and fifty iterations."""
+    z, y = torch.tensor(np.array(logits)).float(), torch.tensor(np.array(labels)).long()
+    tau = torch.nn.Parameter(torch.ones(1) * 1.5)
+    optimiser = torch.optim.LBFGS([tau], lr=0.01, max_iter=50)
+
+    def closure() -> Any:
+        optimiser.zero_grad()
+        loss = F.cross_entropy(z / tau, y)
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return tau.item()
 
 
 # 8.5 distillation_loss(student, teacher, tau) -----------------------------------------------
