@@ -14,7 +14,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-__all__ = ["FORMATS", "Format", "round_to", "ulp"]
+__all__ = ["COMPUTING", "FORMATS", "Format", "round_to", "ulp"]
 
 _DIGITS = 60
 
@@ -31,6 +31,9 @@ class Format:
         Bits of the significand, the hidden one included.
     min_exponent, max_exponent : int
         Exponents of the smallest normal number and of the largest power of two.
+    largest : float, optional
+        The largest finite number where it is not the last before the next power of two: in E4M3,
+        whose last bit pattern is NaN's.
 
     Examples
     --------
@@ -44,6 +47,7 @@ class Format:
     precision: int
     min_exponent: int
     max_exponent: int
+    largest: float | None = None
 
     @property
     def eps(self) -> float:
@@ -58,6 +62,8 @@ class Format:
     @property
     def max(self) -> float:
         """The largest finite number."""
+        if self.largest is not None:
+            return self.largest
         return math.ldexp(2.0 - self.eps, self.max_exponent)
 
     @property
@@ -73,7 +79,7 @@ class Format:
     @cached_property
     def exp_last_finite(self) -> float:
         """The largest x of the format whose exp(x), rounded to the format, is finite."""
-        edge = math.log(2) * (self.max_exponent + 1)
+        edge = math.log(self.max)
         return self._last_where(edge, up=True, holds=lambda y: y < math.inf)
 
     @cached_property
@@ -110,7 +116,17 @@ FORMATS: dict[str, Format] = {
     "float32": Format("float32", precision=24, min_exponent=-126, max_exponent=127),
     "float16": Format("float16", precision=11, min_exponent=-14, max_exponent=15),
     "bfloat16": Format("bfloat16", precision=8, min_exponent=-126, max_exponent=127),
+    "float8_e4m3fn": Format("float8_e4m3fn", 4, min_exponent=-6, max_exponent=8, largest=448.0),
+    "float8_e5m2": Format("float8_e5m2", 3, min_exponent=-14, max_exponent=15),
 }
+"""Six formats by name.
+
+Beyond the largest number of float8_e4m3fn, which has no infinity, this course rounds to ±inf as in
+the others; libraries differ there (NaN, or the largest number).
+"""
+
+COMPUTING: dict[str, Format] = {name: form for name, form in FORMATS.items() if form.precision > 4}
+"""The four in which NumPy or PyTorch compute a softmax; the two of 8 bits are for storage."""
 
 
 def _format(name: str) -> Format:
@@ -160,7 +176,7 @@ def round_to(value: Any, name: str) -> Any:
     Returns
     -------
     float or numpy.ndarray of float64
-        Every number of the four formats is one of float64, so nothing is lost in the container.
+        Every number of the six formats is one of float64, so nothing is lost in the container.
         Beyond the largest number by half a step or more: ±inf.
 
     Examples
