@@ -268,4 +268,6 @@ def identical(a: Any, b: Any) -> bool:
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
         return bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(identical, a, b))
     return bool(a == b) or (a != a and b != b)
