@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from helpers import formats
-from helpers.checker.comparing import ROUNDING
 from helpers.checker.declaration import exercise, extreme, ordinary
 
 _rng = np.random.default_rng(11)
@@ -245,7 +244,7 @@ def _place_by_arithmetic(x):
     places = []
     for value in np.ravel(np.asarray(x, dtype=np.float64)):
         fraction, exponent = math.frexp(abs(float(value)))
-        if exponent <= -126:  # subnormal or 0
+        if exponent <= -126 or value == 0:  # subnormal or 0
             place = round(abs(float(value)) * 2.0**149)
         else:
             place = (exponent + 126) * 2**23 + round((2 * fraction - 1) * 2**23)
@@ -855,7 +854,7 @@ def _logits32(*shape, scale):
         extreme(_f32(1000.0, 0.0, -1000.0), note="2000 apart"),
     ],
     truth=_softmax_exactly,
-    relative=lambda x: 8.0 - ROUNDING,  # 16 u and no more
+    rounding=8.0,  # in eps: 16 u
     remark="float64 inside is the shortest route, at twice the width; the two-sum is the one for "
     "a machine that has no wider format.",
 )  # fmt: skip
@@ -898,6 +897,11 @@ def _normalised(e):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+@softmax_sharp.mistake("without a shift exp overflows: 88.8 is too much for float32.")
+def overflows(x):
+    return _normalised(np.exp(x))
+
+
 @softmax_sharp.mistake(
     "this is the plain max shift, as accurate: what x − m rounds away is lost, and exp makes a "
     "relative error of it, the larger the farther an entry is from the maximum. (Where you did "
@@ -905,11 +909,6 @@ def _normalised(e):
 )
 def plain_shift(x):
     return _normalised(_shifted32(x)[2])
-
-
-@softmax_sharp.mistake("without a shift exp overflows: 88.8 is too much for float32.")
-def overflows(x):
-    return _normalised(np.exp(x))
 
 
 @softmax_sharp.mistake(
