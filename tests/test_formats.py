@@ -1,5 +1,6 @@
 """The formats' limits against NumPy's and torch's own, and against the values published for exp."""
 
+import dataclasses
 import math
 import time
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers import formats
-from helpers.formats import FORMATS, Format
+from helpers.formats import COMPUTING, FORMATS, Format
 
 # Last finite, last normal and last non-zero argument of exp, checked with 400-digit arithmetic.
 EXP_LIMITS = {
@@ -20,6 +21,8 @@ EXP_LIMITS = {
     "float32": (88.72283172607422, -87.33654022216797, -103.97207641601562),
     "float16": (11.0859375, -9.703125, -17.328125),
     "bfloat16": (88.5, -87.0, -92.5),
+    "float8_e4m3fn": (6.0, -4.0, -6.5),
+    "float8_e5m2": (10.0, -8.0, -10.0),
 }
 
 
@@ -30,8 +33,12 @@ def test_limits_agree_with_torch(name):
     assert form.unit_roundoff == theirs.eps / 2
     assert form.max == theirs.max
     assert form.smallest_normal == theirs.smallest_normal
-    zero, one = torch.tensor([0.0, 1.0], dtype=getattr(torch, name))
-    assert form.smallest_subnormal == torch.nextafter(zero, one).item()
+    if name in COMPUTING:
+        zero, one = torch.tensor([0.0, 1.0], dtype=getattr(torch, name))
+        assert form.smallest_subnormal == torch.nextafter(zero, one).item()
+    else:  # the first bit pattern after 0
+        first = torch.tensor([1], dtype=torch.uint8).view(getattr(torch, name))
+        assert form.smallest_subnormal == first.double().item()
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -62,7 +69,7 @@ def test_limits_of_exp_are_the_last_of_their_kind(name):
 def test_limits_of_exp_are_found_quickly_and_once():
     start = time.perf_counter()
     for form in FORMATS.values():
-        fresh = Format(form.name, form.precision, form.min_exponent, form.max_exponent)
+        fresh = dataclasses.replace(form)
         _ = fresh.exp_last_finite, fresh.exp_last_normal, fresh.exp_last_nonzero
         assert "exp_last_finite" in vars(fresh)
     assert time.perf_counter() - start < 0.2
@@ -86,6 +93,23 @@ def test_round_to_is_numpys_and_torchs_rounding(value):
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(sorted(FORMATS)))
 def test_exact_numbers_and_floats_round_alike(value, name):
     assert formats.round_to(mpmath.mpf(value), name) == formats.round_to(value, name)
+
+
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "float8_e5m2"])
+def test_all_numbers_of_a_short_format_stay_and_what_lies_between_goes_to_the_nearer(name):
+    patterns = torch.arange(256).to(torch.uint8).view(getattr(torch, name)).double().numpy()
+    numbers = np.unique(patterns[np.isfinite(patterns)])
+    assert numbers[-1] == FORMATS[name].max
+    np.testing.assert_array_equal(formats.round_to(numbers, name), numbers)
+    low, high = numbers[:-1], numbers[1:]
+    np.testing.assert_array_equal(formats.round_to(low + 0.49 * (high - low), name), low)
+    np.testing.assert_array_equal(formats.round_to(low + 0.51 * (high - low), name), high)
+
+
+def test_e4m3_ends_before_its_next_power_of_two():
+    assert formats.round_to([463.9, 464.0, 464.1, -1e3], "float8_e4m3fn").tolist() == [
+        448, 448, math.inf, -math.inf,
+    ]  # fmt: skip
 
 
 def test_round_to_rounds_ties_to_even_and_overflows_half_a_step_late():
@@ -122,5 +146,5 @@ def test_ulp_is_numpys_spacing(value):
 
 
 def test_unknown_format():
-    with pytest.raises(ValueError, match="float64, float32, float16, bfloat16; got 'float8'"):
+    with pytest.raises(ValueError, match="bfloat16, float8_e4m3fn, float8_e5m2; got 'float8'"):
         formats.round_to(1.0, "float8")
