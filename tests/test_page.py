@@ -13,7 +13,7 @@ import pytest
 from scipy.special import expit, rel_entr
 
 from helpers import gradients, kernels, oracle
-from helpers.formats import FORMATS
+from helpers.formats import COMPUTING
 from tools import page
 
 TEXT = page.SOURCE.read_text(encoding="utf-8")
@@ -205,7 +205,7 @@ def test_the_formats_end_where_the_page_says() -> None:
     """Rounded outwards, so that each statement holds."""
     stated = {name: numbers for name, *numbers in SECTIONS["Where the formats end (02, 04)"].rows}
     computed = {}
-    for name, known in FORMATS.items():
+    for name, known in COMPUTING.items():
         exact = [known.exp_last_finite, -known.exp_last_nonzero, -np.log(known.unit_roundoff)]
         above, below, gap = np.ceil(100 * np.array(exact)) / 100
         computed[name] = [f"{above:.2f}", f"{-below:.2f}", f"{gap:.2f}"]
