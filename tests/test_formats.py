@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers import formats
-from helpers.formats import COMPUTING, FORMATS, Format
+from helpers.formats import COMPUTING, FORMATS
 
 # Last finite, last normal and last non-zero argument of exp, checked with 400-digit arithmetic.
 EXP_LIMITS = {
