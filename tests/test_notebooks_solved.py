@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from tests.course import PATHS, code_cells, exercise_id, read
@@ -39,6 +40,19 @@ def said_by(cell: Any) -> str:
     )
 
 
+def with_sliders_moved(notebook: Any) -> tuple[list[Any], list[Any]]:
+    """Let the notebook print what its sliders show, where they stand and again at its end."""
+    first, again, cells = [], [], []
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "code" and "figures.slider(" in cell.source:
+            first.append(nbformat.v4.new_code_cell("print(Out[max(Out)].children[-1].value)"))
+            again += [nbformat.v4.new_code_cell(cell.source), first[-1].copy()]
+            cells.append(first[-1])
+    notebook.cells = cells + again
+    return first, again[1::2]
+
+
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_every_check_of_the_solved_notebook_says_right(path: Path) -> None:
     notebook = read(path)
@@ -50,7 +64,10 @@ def test_every_check_of_the_solved_notebook_says_right(path: Path) -> None:
             # The status itself, whatever words the verdict chooses.
             cell.source = f"verdict = {cell.source}\nprint(verdict.status, '|', verdict.message)"
             checks[name] = cell
+    first, again = with_sliders_moved(notebook)
     execute(notebook)
+    # A slider is moved when everything has run: no later cell may take its names away.
+    assert [said_by(cell) for cell in again] == [said_by(cell) for cell in first]
     said = {name: said_by(cell) for name, cell in checks.items()}
     assert {name: text for name, text in said.items() if not text.startswith("right |")} == {}
 
