@@ -183,6 +183,10 @@ def test_a_mistake_is_named_first_and_its_remedy_waits_behind_hint(own_state):
     assert folded[0].blocks[0] == Paragraph(verdict.remedy)
     source = shown_as_html(verdict)
     assert source.index("<summary>Hint</summary>") < source.index("<code>hint(&quot;3.1&quot;)")
+    assert source.index(">expected</th>") < source.index("<summary>Hint</summary>")
+    words = " ".join(repr(verdict).split())  # where nothing unfolds
+    assert 'Next: hint("3.1")' in words
+    assert verdict.remedy not in words
     outside = re.sub(r"<details>.*?</details>", "", source, flags=re.S)
     assert verdict.remedy[:20] not in html_module.unescape(outside)
 

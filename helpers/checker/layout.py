@@ -56,10 +56,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Folded:
-    """Blocks that unfold under a summary."""
+    """Blocks that unfold under a summary; `instead` is what plain text says, where they wait."""
 
     summary: str
     blocks: tuple[Block, ...]
+    instead: str = ""
 
 
 Block = Title | Paragraph | Code | Values | Table | Folded
@@ -148,6 +149,8 @@ def _block_text(block: Block) -> str:
             return "\n".join(_labelled(label, value, width) for label, value in pairs)
         case Table(header, rows):
             return _table_text((header, *rows))
+        case Folded(instead=instead) if instead:
+            return _wrapped(instead)
         case Folded(summary, blocks):
             return "\n".join([_wrapped(summary), textwrap.indent(text(blocks), "  ")])
 

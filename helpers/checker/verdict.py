@@ -110,12 +110,13 @@ class Verdict(Shown):
         blocks += [Paragraph(sentence) for sentence in sentences if sentence]
         side_by_side = tuple(row for row in self.rows if row[0] in ("yours", "expected"))
         above = tuple(row for row in self.rows if row not in side_by_side)
-        if self.remedy:
-            more = Paragraph(f'`hint("{self.exercise}")` helps on.')
-            blocks.append(Folded("Hint", (Paragraph(self.remedy), more)))
-        elif self.look:
+        if self.look and not self.remedy:
             blocks.append(Paragraph(self.look, "Next"))
         blocks += [Values(pairs) for pairs in (above, side_by_side) if pairs]
+        if self.remedy:  # after the input: who looks at that first may not need it
+            ask = f'hint("{self.exercise}")'
+            more = Paragraph(f"`{ask}` helps on.")
+            blocks.append(Folded("Hint", (Paragraph(self.remedy), more), f"Next: {ask}"))
         if self.remark:
             blocks.append(Paragraph(self.remark, "Worth knowing"))
         if self.standing:
