@@ -136,7 +136,9 @@ class Lab:
         """Open the address that ``make lab`` prints, and wait for the first notebook."""
         self.page.goto(self.address, timeout=120_000)
         self.page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=120_000)
-        self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
+        self.page.wait_for_selector(
+            ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell", timeout=120_000
+        )
 
     def _note_request(self, request: Any) -> None:
         own = (self.base, self.base.replace("http", "ws", 1), "data:", "blob:", "about:")
@@ -446,7 +448,7 @@ def save_close_and_come_back(lab: Lab, folder: Path) -> None:
     assert re.search(r"1 of \d+ exercises done", said.inner_text())
     # Unfolded by keyboard alone: the table says which.
     summary = said.locator("summary", has_text="3 · Max shift")
-    assert "1 of 4 done" in summary.inner_text()
+    assert re.search(r"1 of \d+ done", summary.inner_text())
     summary.focus()
     lab.page.keyboard.press("Enter")
     row = said.locator("tr", has_text="softmax_stable")
