@@ -1197,7 +1197,9 @@ def epsilon_hard_coded(logits, labels, eps, *, fixed):
 
 # --- 7.6 -----------------------------------------------------------------------------------------
 
-_KINDS = {}  # what each of the losses is: the truth, which the losses themselves do not tell
+_KINDS: dict[
+    object, str
+] = {}  # what each of the losses is: the truth, which the losses themselves do not tell
 
 
 def _loss(kind, constant=0.0):
