@@ -38,11 +38,8 @@ SECONDS_A_PREDICTION = 45  # to commit to an answer
 SECONDS_AN_EXPERIMENT = 20  # an open cell: to run it and look at what comes out
 SECONDS_A_LINE = 3  # of an open cell, read before it runs
 SECONDS_A_FIGURE = 40  # to look at what a folded cell shows; its checks cost nobody time
-SHOWING = (
-    "# Figure",
-    "# Slider",
-    "# Table",
-)  # what a folded cell with something to see begins with
+# What a folded cell with something to see begins with.
+SHOWING = ("# Figure", "# Slider", "# Table")
 STEP = 5  # what the estimate is rounded to
 
 TIME = re.compile(r"\*\*Time:\*\* [^*]*?\.(?= |\\n|\"|$)")

@@ -1197,9 +1197,8 @@ def epsilon_hard_coded(logits, labels, eps, *, fixed):
 
 # --- 7.6 -----------------------------------------------------------------------------------------
 
-_KINDS: dict[
-    object, str
-] = {}  # what each of the losses is: the truth, which the losses themselves do not tell
+# What each of the losses is: the truth, which the losses themselves do not tell.
+_KINDS: dict[object, str] = {}
 
 
 def _loss(kind, constant=0.0):
