@@ -335,3 +335,20 @@ def test_a_single_value_proves_nothing():
         return shares(x).sum(axis=0)
 
     assert "summed" not in judge(declared(ROWS), once).message
+
+
+def test_truth_values_that_differ_here_and_there_are_judged():
+    probes = [ordinary(np.arange(n) - 1.0, note=f"{n} numbers") for n in (2, 3, 4)]
+
+    @exercise("99.3", minutes=1, probes=probes, truth=lambda x: x > 0)
+    def positive(x):
+        """Return which numbers are positive."""
+        return x > 0
+
+    @positive.mistake("zero counts")
+    def not_negative(x):
+        return x >= 0
+
+    verdict = judge(positive, lambda x: (x > 0) & (x < 2))
+    assert verdict.status == "wrong", verdict.message
+    assert verdict.mistake is None

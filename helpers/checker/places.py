@@ -44,7 +44,7 @@ def _vanished(failure: Failure) -> tuple[str | None, str]:
     cover = "Look for clip, maximum, an ε and nan_to_num: they hide an inf or a 0, not its cause."
     if not np.isfinite(wanted).all():
         return "the answer is infinite here, and a finite number came back", cover
-    error = np.abs(mine - wanted) / np.maximum(np.abs(wanted), 1e-300)
+    error = np.abs(1.0 * mine - wanted) / np.maximum(np.abs(wanted), 1e-300)
     if error.max(initial=0.0) < 1e-3:
         return (
             "digits are lost: large terms cancel, or a small one is swallowed by a large one",
@@ -233,6 +233,8 @@ def few_digits(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
     for case in cases:
         mine, expected = as_numbers(case.mine.value), as_numbers(case.expected.value)
         if mine.shape != expected.shape or not np.isfinite(mine).all():
+            return None
+        if mine.dtype == bool and expected.dtype == bool:  # they have no digits
             return None
         dtype = np.asarray(case.mine.returned).dtype
         formats.append(np.finfo(dtype).precision if dtype.kind == "f" else 15)
