@@ -448,6 +448,55 @@ def label_smoothing(labels: Array, n: int, epsilon: float) -> Array:
     return (1 - epsilon) * one_hot + epsilon / n
 
 
+def attention(q: Array, k: Array, v: Array, mask: Array | None = None) -> Array:
+    """Scaled dot-product attention: masked_softmax(q kᵀ / √d, mask) v.
+
+    Parameters
+    ----------
+    q : array_like
+        Queries, shape (..., n_q, d).
+    k : array_like
+        Keys, shape (..., n_k, d), at least one.
+    v : array_like
+        Values, shape (..., n_k, d_v).
+    mask : array_like of bool, optional
+        True where the query may look; broadcasts against the scores, (..., n_q, n_k).
+
+    Returns
+    -------
+    array
+        Shape (..., n_q, d_v), the dtype that the three have in common; float16 and bfloat16 are
+        computed in float32 and rounded once. A query with nothing left gives zeros. A key that no
+        query may see does not matter, nor does its value, NaN and inf included; their gradients
+        are 0.
+
+    Raises
+    ------
+    TypeError
+        If `mask` is not boolean, or an argument is not real.
+    ValueError
+        If there are no keys.
+
+    Examples
+    --------
+    >>> q, k, v = np.zeros((1, 4)), np.ones((3, 4)), np.array([[1.0], [2.0], [np.nan]])
+    >>> attention(q, k, v, [[True, True, False]])
+    array([[1.5]])
+    """
+    (q, xp), (k, _), (v, _) = floating(q), floating(k), floating(v)
+    dtype = xp.result_type(q, k, v)
+    wide = xp.float32 if xp.finfo(dtype).bits < 32 else dtype
+    q, k, v = (xp.astype(a, wide) for a in (q, k, v))
+    if mask is not None:
+        mask = xp.asarray(mask, device=device(q))
+        mask = xp.broadcast_to(mask, (*mask.shape[:-2], q.shape[-2], k.shape[-2]))
+        seen = xp.any(mask, axis=-2)[..., None]  # a weight of 0 does not keep NaN out: 0 · NaN
+        k, v = (xp.where(seen, a, xp.zeros_like(a)) for a in (k, v))
+    scores = q @ xp.matrix_transpose(k) / math.sqrt(q.shape[-1])
+    p = softmax(scores) if mask is None else masked_softmax(scores, mask)
+    return xp.astype(p @ v, dtype)
+
+
 # --- the idea all of them share -------------------------------------------------------------
 
 

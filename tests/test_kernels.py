@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from helpers import blocks, kernels
+from helpers import blocks, kernels, oracle
 from helpers.rows import rows
 
 INF, NAN = np.inf, np.nan
@@ -461,6 +461,81 @@ def test_label_smoothing_is_pytorchs():
             kernels.label_smoothing([1], 2, epsilon)
     with pytest.raises(ValueError, match="labels"):
         kernels.label_smoothing([2], 2, 0.1)
+
+
+# --- attention --------------------------------------------------------------------------------
+
+
+def scores_to_look_up(dtype="float64"):
+    """Return queries, keys and values whose scores are exact in every format: d = 4, √d = 2."""
+    rng = np.random.default_rng(13)
+    q, k = rng.integers(-8, 9, (2, 5, 4)), rng.integers(-8, 9, (2, 7, 4))
+    return [a.astype(dtype) for a in (q, k, rng.standard_normal((2, 7, 3)))]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_attention_by_exact_arithmetic(index, dtype):
+    q, k, v = scores_to_look_up(dtype)
+    mask = np.random.default_rng(0).random((5, 7)) < 0.6
+    actual = np.asarray(kernels.attention(*(both(a)[index] for a in (q, k, v, mask))))
+    assert actual.dtype == dtype
+    for batch, query in np.ndindex(2, 5):
+        kept = mask[query]
+        scores = [sum(map(float, q[batch, query] * key)) / 2 for key in k[batch, kept]]
+        p = oracle.softmax(np.array(scores))
+        for column in range(3):
+            terms = [w * float(value) for w, value in zip(p, v[batch, kept, column], strict=True)]
+            error = abs(float(actual[batch, query, column]) - float(sum(terms)))
+            assert error <= 4 * np.finfo(dtype).eps * float(sum(map(abs, terms)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_attention_is_pytorchs_where_that_is_right(dtype):
+    g = torch.Generator().manual_seed(0)
+    q = torch.randn(2, 3, 8, 16, generator=g, dtype=dtype)
+    k, v = torch.randn(2, 2, 3, 12, 16, generator=g, dtype=dtype)
+    mask = torch.rand(8, 12, generator=g) < 0.7
+    sdpa = torch.nn.functional.scaled_dot_product_attention
+    room = {"rtol": 0, "atol": 8 * torch.finfo(dtype).eps}
+    torch.testing.assert_close(kernels.attention(q, k, v), sdpa(q, k, v), **room)
+    torch.testing.assert_close(kernels.attention(q, k, v, mask), sdpa(q, k, v, mask), **room)
+    numbers = kernels.attention(q.numpy(), k.numpy(), v.numpy(), mask.numpy())
+    torch.testing.assert_close(torch.from_numpy(numbers), sdpa(q, k, v, mask), **room)
+
+
+@pytest.mark.parametrize("bad", [NAN, INF, -INF])
+def test_attention_ignores_what_nobody_sees(bad):
+    q, k, v = (torch.tensor(a, requires_grad=True) for a in scores_to_look_up())
+    mask = torch.ones(5, 7, dtype=torch.bool)
+    mask[:, 6] = mask[2] = False
+    dirty = [a.detach().clone() for a in (k, v)]
+    for a in dirty:
+        a[:, 6] = bad
+        a.requires_grad_()
+    expected, actual = kernels.attention(q, k, v, mask), kernels.attention(q, *dirty, mask)
+    assert torch.equal(actual, expected)
+    assert not actual[:, 2].any(), "a query with nothing left gives zeros"
+    actual.sum().backward()
+    assert all(a.grad.isfinite().all() for a in (q, *dirty))
+    assert not q.grad[:, 2].any() and not dirty[0].grad[:, 6].any()
+    numbers = kernels.attention(*(a.detach().numpy() for a in (q, *dirty, mask)))
+    np.testing.assert_allclose(numbers, expected.detach(), rtol=1e-13)
+
+
+def test_attention_takes_integers_lists_and_one_mask_for_all_queries():
+    out = kernels.attention([[1, 0], [0, 1]], [[0, 0], [0, 0]], [[2], [4]], [True, False])
+    assert out.dtype == np.float64 and out.tolist() == [[2.0], [2.0]]
+    with pytest.raises(TypeError, match="boolean"):
+        kernels.attention([[1.0]], [[1.0]], [[1.0]], [[1]])
+    with pytest.raises(ValueError, match="at least one class"):
+        kernels.attention(np.ones((2, 3)), np.ones((0, 3)), np.ones((0, 3)))
+
+
+def test_attention_of_half_precision_scores_beyond_its_range():
+    q = np.full((1, 16), 100, dtype=np.float16)  # q · k = 160 000, beyond float16's 65 504
+    out = kernels.attention(q, np.stack([q[0], -q[0]]), np.array([[1], [2]], dtype=np.float16))
+    assert out.dtype == np.float16 and out.tolist() == [[1.0]]
 
 
 def test_rows_are_views_where_they_can_be():

@@ -371,8 +371,8 @@ def without_the_diagonal(n_q, n_k, *, corner):
 
 
 @causal_mask.mistake(
-    "the mask is inverted: True means that the query may look. (Some library arguments take the "
-    "opposite.)",
+    "the mask is inverted: True means that the query may look. Some library arguments take the "
+    "opposite.",
     corner=("bottom right", "top left"),
 )
 def inverted(n_q, n_k, *, corner):
@@ -908,6 +908,18 @@ def maximum_without_the_sink(x, s, *, policy):
     m = np.where(m == -np.inf, 0, m) if policy == "zeros" else m
     e = np.exp(x - m)
     return e / (_total(e) + np.exp(s - m))
+
+
+@softmax_with_sink.mistake(
+    "a row of -inf gives NaN. Its own maximum is -inf, and -inf - (-inf) is NaN: take the maximum "
+    "with s in it.",
+    via=("gate", "log"),
+)
+def nan_for_a_row_of_infinities(x, s, *, via):
+    lse = _row_maximum(x) + np.log(_total(np.exp(x - _row_maximum(x))))
+    if via == "log":
+        return np.exp(x - np.logaddexp(lse, s))
+    return _softmax(x) * np.exp(lse - np.logaddexp(lse, s))
 
 
 @softmax_with_sink.mistake(
