@@ -14,7 +14,7 @@ _LIBRARY = (
     "softmax",
     "log_softmax",
     "masked_softmax",
-    "kernels.attention",
+    "attention",
 )
 _T, _F = True, False
 
