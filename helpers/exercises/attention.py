@@ -212,10 +212,11 @@ def scales_after_the_softmax(Q, K, V, *, shifted):
 @attention.mistake(
     "the softmax runs over the queries. Each query shares out its own 1 among the keys: take "
     "axis=-1.",
+    axis=(-2, 0),
     shifted=(True, False),
 )
-def softmax_over_queries(Q, K, V, *, shifted):
-    return _softmax(_scores(Q, K), axis=-2, shifted=shifted) @ V
+def softmax_over_queries(Q, K, V, *, axis, shifted):
+    return _softmax(_scores(Q, K), axis=axis, shifted=shifted) @ V
 
 
 @attention.mistake(
@@ -399,6 +400,21 @@ def offset_of_the_wrong_sign(n_q, n_k):
 
 
 @causal_mask.mistake(
+    "the offset never gets below 0. With more queries than keys n_k - n_q is negative: leave it "
+    "so, and the first queries see nothing.",
+    offset=(lambda n_q, n_k: max(0, n_k - n_q), lambda n_q, n_k: abs(n_k - n_q)),
+)
+def offset_never_negative(n_q, n_k, *, offset):
+    i, j = _places(n_q, n_k)
+    return j <= i + offset(n_q, n_k)
+
+
+@causal_mask.mistake("nothing is masked: the future is in sight of every query.")
+def nothing_masked(n_q, n_k):
+    return np.ones((n_q, n_k), dtype=bool)
+
+
+@causal_mask.mistake(
     "each query sees one key too many: the next token leaks. Query i sees the keys up to "
     "i + n_k - n_q, itself included.",
     corner=("bottom right", "top left"),
@@ -443,6 +459,7 @@ _FILLS = (
     *(-(10.0**k) for k in (4, 5, 6, 7, 8, 9, 10, 12, 20, 30)),
     -65504.0,
     float(np.finfo(np.float32).min),
+    *(float(np.log(e)) for e in (1e-9, 1e-45)),
 )
 _LOWEST = float(np.finfo(np.float64).min)
 _NAN, _INF = np.nan, np.inf
@@ -701,17 +718,32 @@ def mean_where_nothing_is_left(Q, K, V, mask, *, clean, via):
 
 
 @masked_attention.mistake(
+    "a query with nothing left sees all keys. It was asked to give zeros.",
+    clean=(False, True),
+)
+def opens_what_is_empty(Q, K, V, mask, *, clean):
+    x = _scores(Q, _cleaned(K, mask, clean))
+    opened = mask | ~mask.any(axis=-1, keepdims=True)
+    return _softmax(np.where(opened, x, -np.inf)) @ _cleaned(V, mask, clean)
+
+
+@masked_attention.mistake(
     "what stands at a key that nobody sees gets through: 0 · NaN is NaN. Replace the keys and "
     "values that nobody sees by 0, with np.where and mask.any(axis=0).",
-    cleans=("nothing", "keys", "values"),
+    cleans=("nothing", "keys", "values", "output"),
     added=(False, True),
+    zeroed=(False, True),
 )
-def padding_gets_through(Q, K, V, mask, *, cleans, added):
+def padding_gets_through(Q, K, V, mask, *, cleans, added, zeroed):
     x = _scores(Q, _cleaned(K, mask, cleans == "keys"))
     # A sum keeps NaN, np.where does not: with it, cleaned values are enough.
     x = x + np.where(mask, 0.0, -np.inf) if added or cleans == "values" else x
     x = x if added or cleans == "values" else np.where(mask, x, -np.inf)
-    return _weights(x, "zeros") @ _cleaned(V, mask, cleans == "values")
+    weights = _weights(x, "zeros")
+    if zeroed:
+        weights = np.where(mask.any(axis=-1, keepdims=True), weights, 0)
+    result = weights @ _cleaned(V, mask, cleans == "values")
+    return np.nan_to_num(result) if cleans == "output" else result
 
 
 @masked_attention.mistake(
@@ -901,13 +933,49 @@ def one_in_the_sum(x, s, *, joined, shifted):
 @softmax_with_sink.mistake(
     "the sink is not in the maximum. If s is far above the logits, exp(s - m) overflows, and a "
     "row of -inf gives NaN: take np.maximum(m, s).",
-    policy=("NaN", "zeros"),
 )
-def maximum_without_the_sink(x, s, *, policy):
+def maximum_without_the_sink(x, s):
     m = _row_maximum(x)
-    m = np.where(m == -np.inf, 0, m) if policy == "zeros" else m
     e = np.exp(x - m)
     return e / (_total(e) + np.exp(s - m))
+
+
+@softmax_with_sink.mistake(
+    "weights far below the sink come out as 0. There exp(s - m) overflows, in a sigmoid too: put "
+    "the sink into the maximum, np.maximum(m, s).",
+)
+def lost_far_below_the_sink(x, s):
+    m = _row_maximum(x)
+    m = np.where(m == -np.inf, 0, m)
+    e = np.exp(x - m)
+    return e / (_total(e) + np.exp(s - m))
+
+
+@softmax_with_sink.mistake(
+    "s makes no difference: this is the softmax that is called off by one, a sink of 0. Put s in "
+    "its place.",
+)
+def sink_of_zero(x, s):
+    m = np.maximum(_row_maximum(x), 0.0)
+    e = np.exp(x - m)
+    return e / (_total(e) + np.exp(-m))
+
+
+@softmax_with_sink.mistake("the sink's sign is turned round. It adds exp(s), not exp(-s).")
+def sink_of_the_wrong_sign(x, s):
+    m = np.maximum(_row_maximum(x), -s)
+    e = np.exp(x - m)
+    return e / (_total(e) + np.exp(-s - m))
+
+
+@softmax_with_sink.mistake(
+    "the sink's share came back, and one logit's was left out. Leave out the column that you "
+    "added.",
+    first=(False, True),
+)
+def drops_another_column(x, s, *, first):
+    p = _with_sink(x, s)
+    return np.roll(p, 1, axis=-1)[..., :-1] if first else p[..., 1:]
 
 
 @softmax_with_sink.mistake(
@@ -986,11 +1054,13 @@ def gate_upside_down(x, s):
 
 @softmax_with_sink.mistake(
     "s itself was added to the sum. The sink is a logit: it adds exp(s).",
-    form=("plain", "shifted", "shifted, s too"),
+    form=("plain", "shifted", "shifted, s too", "moved"),
 )
 def s_in_place_of_its_exponential(x, s, *, form):
     m = 0.0 if form == "plain" else _row_maximum(x)
     e = np.exp(x - m)
+    if form == "moved":
+        return e / (_total(e) + s * np.exp(-m))
     return e / (_total(e) + (s - m if form == "shifted, s too" else s))
 
 
@@ -1074,10 +1144,13 @@ capped_scores.reasoning(
 
 
 @capped_scores.mistake(
-    "the mask came before the cap, which lifts -inf to -cap. Cap first, then mask."
+    "the mask came before the cap, which lifts -inf to -cap. Cap first, then mask.",
+    fill=(-np.inf, -1e4, -1e9),
+    added=(False, True),
 )
-def mask_before_the_cap(x, cap, mask):
-    return cap * np.tanh(np.where(mask, x, -np.inf) / cap)
+def mask_before_the_cap(x, cap, mask, *, fill, added):
+    y = x + np.where(mask, 0.0, fill) if added else np.where(mask, x, fill)
+    return cap * np.tanh(y / cap)
 
 
 @capped_scores.mistake("the scores were clipped. A soft cap bends them: cap * tanh(x / cap).")
@@ -1093,6 +1166,13 @@ def not_multiplied_back(x, cap, mask):
 @capped_scores.mistake("the scores are not divided by cap before the tanh.")
 def not_divided(x, cap, mask):
     return np.where(mask, cap * np.tanh(x), -np.inf)
+
+
+@capped_scores.mistake(
+    "cap stands upside down. Divide the scores by it, and multiply the tanh with it."
+)
+def cap_upside_down(x, cap, mask):
+    return np.where(mask, np.tanh(cap * x) / cap, -np.inf)
 
 
 @capped_scores.mistake("masked scores are 0, which is a score like any other. Take -inf.")
@@ -1272,12 +1352,30 @@ def _in_heads(X, Wq, Wk, Wv, heads, *, split="right", join="right", root=None, a
 
 
 @multi_head_attention.mistake(
-    "the root of the full width was taken. A head's dot products have w / heads terms: take the "
-    "root of that.",
+    "the root of a full width was taken, w or that of X. A head's dot products have w / heads "
+    "terms: take the root of that.",
+    axis=(1, 0),
     shifted=(True, False),
 )
-def root_of_the_full_width(X, Wq, Wk, Wv, heads, *, shifted):
-    return _in_heads(X, Wq, Wk, Wv, heads, root=Wq.shape[1], shifted=shifted)
+def root_of_the_full_width(X, Wq, Wk, Wv, heads, *, axis, shifted):
+    return _in_heads(X, Wq, Wk, Wv, heads, root=Wq.shape[axis], shifted=shifted)
+
+
+@multi_head_attention.mistake(
+    "the scores are divided by a head's width, not by its root. Take np.sqrt(w / heads)."
+)
+def divides_by_the_width(X, Wq, Wk, Wv, heads):
+    return _in_heads(X, Wq, Wk, Wv, heads, root=(Wq.shape[1] // heads) ** 2)
+
+
+@multi_head_attention.mistake(
+    "the axes were never swapped: each place attends among its own heads. Swap to (heads, n, ...) "
+    "before the scores, and back after the values."
+)
+def attends_among_heads(X, Wq, Wk, Wv, heads):
+    n, w = X.shape[0], Wq.shape[1]
+    Q, K, V = ((X @ W).reshape(n, heads, w // heads) for W in (Wq, Wk, Wv))
+    return (_softmax(_scores(Q, K)) @ V).reshape(n, w)
 
 
 @multi_head_attention.mistake(
