@@ -352,3 +352,30 @@ def test_truth_values_that_differ_here_and_there_are_judged():
     verdict = judge(positive, lambda x: (x > 0) & (x < 2))
     assert verdict.status == "wrong", verdict.message
     assert verdict.mistake is None
+
+
+def test_an_answer_that_ran_out_of_time_when_asked_again_is_not_called_random():
+    calls = []
+
+    def slow(x):
+        calls.append(1)
+        if len(calls) > len(ROWS):  # every probe was answered in time, and then it was asked again
+            while True:
+                pass
+        return shares(x) + (x > 4)
+
+    verdict = judge(declared(ROWS, time_limit=0.5), slow)
+    assert verdict.status == "wrong"
+    assert "another result the second time" not in verdict.message
+
+
+def test_the_example_of_a_named_mistake_is_no_narrow_format():
+    def top_alone(x, label, k):
+        values, order = torch.topk(x, min(k, len(x)))
+        place = (order == label).nonzero()
+        log_p = torch.log_softmax(values, 0)
+        return -log_p[place[0, 0]] if len(place) else torch.tensor(math.inf)
+
+    verdict = check("9.3", top_alone)
+    assert verdict.mistake == "infinite_outside"
+    assert "float32 instead of float64" not in verdict.message

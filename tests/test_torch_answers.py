@@ -158,3 +158,15 @@ def test_a_numpy_answer_is_not_reported_by_its_tensors():
     verdict = check("3.1", misspelt)
     assert "This is the input itself" not in verdict.message
     assert "AttributeError" in repr(verdict)
+
+
+def test_a_torch_answer_that_stops_either_way_is_told_what_it_does_with_tensors():
+    def maximum_and_its_index(x):
+        largest = torch.max(x, dim=-1, keepdim=True)
+        e = torch.exp(x - largest)
+        return e / e.sum(dim=-1, keepdim=True)
+
+    verdict = check("3.1", maximum_and_its_index)
+    assert verdict.status == "error"
+    assert "invalid combination of arguments" not in verdict.message
+    assert "return_types" in verdict.message or "tuple" in verdict.message

@@ -63,9 +63,18 @@ class Findings:
         )
 
     def works_better_than(self, other: Findings) -> bool:
-        """Whether more of the answer works in this run; less that stops, where nothing does."""
+        """Whether more of the answer works in this run; less that stops, where nothing does.
+
+        Where nothing works and as much stops, a run that PyTorch ended for want of a tensor says
+        less than one that has tensors.
+        """
         right, others = (len(run.outcomes) - len(run.failures) for run in (self, other))
-        return right > others or (right == others == 0 and self.stops < other.stops)
+        if right or others or self.stops != other.stops:
+            return right > others or (right == others == 0 and self.stops < other.stops)
+        return bool(other.failures) and all(
+            isinstance(f.outcome.error, TypeError) and "Tensor" in str(f.outcome.error)
+            for f in other.failures
+        )
 
     @property
     def status(self) -> str:

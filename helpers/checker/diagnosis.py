@@ -72,7 +72,7 @@ def _named(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis | None:
             agree(exercise, c.probe, c.mine, outcome) and _as_right(exercise, c, outcome)
             for c, outcome in outcomes
         ):
-            return recognised(mistake, name=mistake.name)
+            return recognised(mistake, name=mistake.name, beside=("dtype",))
     return None
 
 

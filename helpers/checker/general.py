@@ -18,6 +18,7 @@ from helpers.checker.cases import Again, Case, Diagnosis, is_read_only, same_val
 from helpers.checker.comparing import Findings, argument_names, as_numbers, compare
 from helpers.checker.constants import scaled, shifted
 from helpers.checker.declaration import Exercise, Probe
+from helpers.checker.guard import TimeLimit
 from helpers.checker.places import few_digits, instability, misshapen, only_where, what_to_return
 from helpers.checker.shapes import lost_axis, rows_apart, some_dimensions
 from helpers.checker.transforms import transformed
@@ -167,6 +168,8 @@ def _unrepeatable(exercise: Exercise, cases: Sequence[Case], again: Again) -> Di
         if case.mine.error is not None:
             continue
         repeated = again(case.probe)
+        if isinstance(repeated.error, TimeLimit):  # which says nothing about the answer's result
+            return None
         if repeated.error is not None or not same_values(
             exercise, case.probe, case.mine.value, repeated.value
         ):

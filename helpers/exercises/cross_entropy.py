@@ -817,6 +817,14 @@ def e_upside_down(n):
     return np.log(1 + (n - 1) * np.e)
 
 
+@double_softmax_floor.mistake(
+    "The label's own term is missing from the sum: ln((n − 1)/e) has the others alone. The 1 of "
+    "ln(1 + (n − 1)/e) is the label's."
+)
+def label_left_out_of_the_sum(n):
+    return np.log((n - 1) / np.e)
+
+
 @double_softmax_floor.mistake("The sign: −log of a probability is positive.")
 def negative_floor(n):
     return -np.log(1 + (n - 1) / np.e)

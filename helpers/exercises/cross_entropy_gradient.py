@@ -693,6 +693,15 @@ def both_averaged_twice(X, W, b, labels):
 
 
 @linear_grads.mistake(
+    "both were divided by the number of features, X.shape[1], as if the examples were columns: "
+    "here they are the rows, and N is X.shape[0]."
+)
+def both_divided_by_the_features(X, W, b, labels):
+    G = _by_logits(X, W, b, labels) * len(X) / X.shape[1]
+    return X.T @ G, G.sum(axis=0)
+
+
+@linear_grads.mistake(
     "the bias gradient keeps the batch axis, shape (1, n): b has the shape (n,), so has db."
 )
 def bias_keeps_an_axis(X, W, b, labels):

@@ -22,7 +22,7 @@ TIED = np.array([[1.0, 2.0, 1.0, 1.0, 0.0], [0.5, 0.5, 0.5, 0.5, 0.5]])
 ROWS_2000_APART = np.array([[1000.0, 999.0, 998.0], [-1001.0, -1000.0, -1003.0]])
 NUCLEUS = np.array([0.05, 0.5, 0.15, 0.3])
 MANY_TIES = np.tile([1.0, 0.0, 2.0], 12)  # more than 16: an unstable sort shows on every processor
-FILLS = (-1e3, -1e4, -1e5, -1e9, -1e10)
+FILLS = (-1e3, -1e4, -1e5, -1e9, -1e10, -1e12, -1e30, float(np.finfo(np.float32).min))
 THRESHOLD_FILLS = (-np.inf, -1e4, -1e9, -1e10)
 
 
@@ -223,6 +223,7 @@ def _exact_topk(x, k):
         extreme(np.array([0.0, 1000.0, 999.0]), 2, note="exp(1000) overflows"),
         extreme(ROWS_2000_APART, 2, note="two rows 2000 apart"),
         extreme(np.array([-2e10, -3e10, -4e10]), 1, note="logits near -2e10"),
+        extreme(np.array([-1e300, -1e300, -2e300]), 1, note="logits near -1e300"),
     ],
     truth=_exact_topk,
     relative=lambda x, k: spread(x),
@@ -552,6 +553,8 @@ def _exact_topk_loss(x, label, k):
         extreme(np.array([1000.0, 999.0, 0.0]), 1, 2, note="exp(1000) overflows"),
         extreme(np.array([0.0, 1.0, -1000.0]), 2, 2, note="the label's probability underflows"),
         extreme(np.array([-1000.0, -1001.0, -1002.0]), 2, 1, note="every exp underflows"),
+        extreme(np.array([-2e10, -3e10, -2e10]), 2, 1, note="logits near -2e10"),
+        extreme(np.array([-1e300, -2e300, -1e300]), 2, 1, note="logits near -1e300"),
     ],
     truth=_exact_topk_loss,
     scale=lambda x, label, k, expected: 1 + np.max(np.abs(x[np.isfinite(x)])),
@@ -620,6 +623,18 @@ def epsilon_outside(x, label, k, *, epsilon, how):
     if int(label) in np.argsort(-np.asarray(x), kind="stable")[:k]:
         p = np.exp(x[label] - _lse(np.asarray(x)[_chosen(x, label, k)]))
     return -np.log(p + epsilon if how == "added" else max(p, epsilon))
+
+
+@topk_cross_entropy.mistake(
+    "A finite fill is an ordinary logit: where the kept ones lie below it, the left-out ones win. "
+    "Fill with -np.inf, or sum over the chosen entries alone.",
+    fill=FILLS,
+)
+def finite_fill_outside(x, label, k, *, fill):
+    z = np.full(np.shape(x), fill)
+    chosen = _chosen(x, label, k)
+    z[chosen] = np.asarray(x)[chosen]
+    return _lse(z) - x[label]
 
 
 @topk_cross_entropy.mistake(

@@ -412,6 +412,17 @@ def one_matrix_for_each_class(x):
     return _matrices(_softmax(x).T)
 
 
+@batch_jacobian.mistake(
+    "that is the Jacobian of the whole batch, (N, n, N, n): each row by every row, and 0 wherever "
+    "they differ. Keep the N blocks of a row by itself, or map one row's Jacobian over the batch."
+)
+def jacobian_of_the_whole_batch(x):
+    rows = np.arange(len(x))
+    every = np.zeros((*np.shape(x), *np.shape(x)))
+    every[rows, :, rows, :] = _matrices(_softmax(x))
+    return every
+
+
 # --- 6.3 -----------------------------------------------------------------------------------------
 
 

@@ -101,6 +101,11 @@ def _exact_bayes(logits, prior):
             np.array([0.0, 0.4, 0.6]),
             note="the impossible class lies 800 above the others",
         ),
+        extreme(
+            np.array([0.0, -1e300, -1e300]),
+            np.array([0.0, 0.4, 0.6]),
+            note="the impossible class lies 1e300 above the others",
+        ),
     ],
     truth=_exact_bayes,
     relative=lambda logits, prior: 2 * _size(logits, _quiet_log(prior)),
@@ -185,6 +190,15 @@ def clipped_prior(logits, prior, *, epsilon):
 )
 def tiny_floor_of_the_prior(logits, prior, *, epsilon):
     return _softmax(logits + np.log(np.maximum(prior, epsilon)))
+
+
+@posterior.mistake(
+    "A finite number stands for log 0: the impossible class is only far below, and wins where the "
+    "others lie further down. log 0 = -inf is exactly what is meant.",
+    fill=(-1e3, -1e4, -1e5, -1e9, -1e10, -1e12, -1e30, float(np.finfo(np.float32).min)),
+)
+def finite_log_of_zero(logits, prior, *, fill):
+    return _softmax(logits + np.where(prior > 0, _quiet_log(prior), fill))
 
 
 @posterior.mistake(

@@ -674,6 +674,12 @@ def short_search(n):
     return scipy.special.logsumexp(p) - p[0]
 
 
+@wrong("5.4")
+def others_alone(n):
+    """The label's own term is left out of the sum."""
+    return math.log(n - 1) - 1
+
+
 # 5.5 soft_cross_entropy(logits, q)
 
 

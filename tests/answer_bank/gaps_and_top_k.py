@@ -420,6 +420,25 @@ def topk_by_argpartition(x: Any, k: int) -> Any:
     return p
 
 
+@wrong("9.2")
+def topk_fill_far_below(x: Any, k: Any) -> Any:
+    """A fill of -1e30 instead of -inf: ordinary logits lie above it, those near -1e300 do not."""
+    order = np.argsort(-x, axis=-1, kind="stable")
+    rank = np.argsort(order, axis=-1, kind="stable")
+    return _softmax(np.where(rank < k, x, -1e30))
+
+
+@wrong("9.2")
+def topk_fill_of_single_precision(x: Any, k: Any) -> Any:
+    """The lowest float32 as fill, in torch."""
+    rows = torch.as_tensor(x)
+    kept = rows.argsort(dim=-1, descending=True, stable=True)[..., :k]
+    low = torch.full_like(
+        rows, torch.finfo(torch.float32).min if rows.dtype != torch.half else -6e4
+    )
+    return low.scatter(-1, kept, rows.gather(-1, kept)).softmax(dim=-1)
+
+
 # 9.3 topk_cross_entropy(x, label, k) --------------------------------------------------------
 
 
@@ -626,6 +645,34 @@ def topk_loss_of_cut_probabilities(x: Any, label: Any, k: Any) -> Any:
     kept = np.argsort(np.argsort(-x, kind="stable")) < k
     p = _softmax(np.where(kept, x, -np.inf))
     return -np.log(p[label] + 1e-9)
+
+
+@right("9.3")
+def tensor_of_the_chosen(x: Any, label: Any, k: Any) -> Any:
+    """A mask of the chosen entries, -inf in the others, in torch."""
+    row = torch.as_tensor(x)
+    chosen = torch.zeros(len(row), dtype=torch.bool)
+    chosen[torch.topk(row, min(k, len(row))).indices] = True
+    chosen[label] = True
+    masked = torch.where(chosen, row, torch.tensor(-torch.inf, dtype=row.dtype))
+    return -torch.log_softmax(masked, dim=0)[label]
+
+
+@wrong("9.3")
+def finite_number_in_the_others(x: Any, label: Any, k: Any) -> Any:
+    """-1e9 where -inf belongs: rows further down than that are lost."""
+    others = np.argsort(-x, kind="stable")[k:]
+    z = np.array(x)
+    z[others[others != label]] = -1e9
+    return scipy.special.logsumexp(z) - x[label]
+
+
+@wrong("9.3")
+def tensor_without_the_label(x: Any, label: Any, k: Any) -> Any:
+    """The label is looked up among the k largest; not there, the loss is infinite."""
+    values, places = x.topk(min(k, x.numel()))
+    found = values[places == label]
+    return values.logsumexp(0) - found[0] if len(found) else torch.tensor(torch.inf)
 
 
 # 9.4 top_p(p, mass) -------------------------------------------------------------------------

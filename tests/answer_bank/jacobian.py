@@ -349,6 +349,18 @@ def batch_jacobian_samples_in_columns(x: Any) -> Any:
     return np.einsum("bc,bd->cbd", p, np.eye(len(p))) - np.einsum("bc,dc->cbd", p, p)
 
 
+@right("6.2")
+def batch_by_a_map_over_rows(x: Any) -> Any:
+    """The derivative of one row's softmax, mapped over the batch."""
+    return torch.func.vmap(torch.func.jacfwd(lambda row: row.softmax(dim=0)))(torch.tensor(x))
+
+
+@wrong("6.2")
+def batch_derived_at_once(x: Any) -> Any:
+    """The derivative of the whole batch by the whole batch: four axes."""
+    return torch.func.jacrev(lambda rows: rows.softmax(dim=1))(torch.tensor(x))
+
+
 # 6.3 softmax_vjp(p, g) ----------------------------------------------------------------------
 
 
@@ -799,6 +811,13 @@ def log_vjp_through_the_jacobian(log_p: Any, g: Any) -> Any:
     p = np.exp(log_p)
     matrix = np.eye(p.shape[-1]) - np.broadcast_to(p[..., None, :], (*p.shape, p.shape[-1]))
     return np.squeeze(np.asarray(g)[..., None, :] @ matrix, axis=-2)
+
+
+@wrong("6.5")
+def log_vjp_by_softmax_backward(log_p: Any, g: Any) -> Any:
+    """The backward pass of softmax, in torch."""
+    weighted = g * log_p.exp()
+    return weighted - log_p.exp() * weighted.sum(dim=-1, keepdim=True)
 
 
 # 6.6 numerical_jacobian(f, x) ---------------------------------------------------------------

@@ -1052,3 +1052,9 @@ def first_row_of_a_table(x):
 def logaddexp_in_one_call(x):
     """NumPy's log-sum-exp in one call, precise as it is."""
     return np.logaddexp.reduce(x)
+
+
+@wrong("4.6")
+def length_of_the_first_axis(x):
+    """len(x) counts rows, in torch."""
+    return torch.logsumexp(x - math.log(len(x)), dim=-1)

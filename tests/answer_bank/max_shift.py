@@ -323,6 +323,13 @@ def softmax_epsilon_in_every_term(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+@wrong("3.1")
+def maximum_as_a_pair(x):
+    """torch.max with dim gives values and indices; the pair is subtracted."""
+    e = torch.exp(x - torch.max(x, dim=-1, keepdim=True))
+    return e / e.sum(dim=-1, keepdim=True)
+
+
 # 3.2 softmax_axis(x, axis)
 
 
@@ -474,6 +481,14 @@ def softmax_axis_moved_there_reshaped_back(x, axis):
     z = np.moveaxis(x, axis, -1)
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return (e / e.sum(axis=-1, keepdims=True)).reshape(x.shape)
+
+
+@wrong("3.2")
+def batches_always_by_rows(x, axis):
+    """A branch for matrices that forgets the axis."""
+    axis = 1 if x.ndim == 2 else axis
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 # 3.3 a set

@@ -221,6 +221,21 @@ def posterior_textbook_over_the_batch(logits: Any, prior: Any) -> Any:
     return joint / joint.sum()
 
 
+@wrong("10.1")
+def posterior_finite_number_for_log_zero(logits: Any, prior: Any) -> Any:
+    """-1e9 instead of log 0, added to the logit."""
+    possible = prior > 0
+    return _softmax(logits + np.where(possible, np.log(np.where(possible, prior, 1)), -1e9))
+
+
+@wrong("10.1")
+def posterior_finite_fill(logits: Any, prior: Any) -> Any:
+    """Impossible classes are filled with -1e12, in torch."""
+    joint = torch.as_tensor(logits) + torch.as_tensor(prior).log()
+    fill = -1e12 if joint.dtype != torch.half else -6e4
+    return joint.masked_fill(torch.as_tensor(prior) == 0, fill).softmax(dim=-1)
+
+
 # 10.2 shift_prior(logits, old, new) ---------------------------------------------------------
 
 
@@ -498,6 +513,18 @@ def mix_with_a_floor(p: Any, prior: Any, lam: Any) -> Any:
     """Keeps every entry above 1e-10: an impossible class becomes possible."""
     mixed = np.clip(p * (1 - lam) + prior * lam, 1e-10, None)
     return mixed / mixed.sum(-1, keepdims=True)
+
+
+@right("10.3")
+def mixture_by_lerp(p: Any, prior: Any, lam: Any) -> Any:
+    """torch's linear interpolation, from p to the prior."""
+    return p.lerp(prior.expand(p.shape), lam)
+
+
+@wrong("10.3")
+def mixture_by_lerp_the_other_way(p: Any, prior: Any, lam: Any) -> Any:
+    """From the prior to p."""
+    return prior.lerp(p, lam)
 
 
 # 10.4 attention_bias(n, slope) --------------------------------------------------------------
