@@ -379,3 +379,11 @@ def test_the_example_of_a_named_mistake_is_no_narrow_format():
     verdict = check("9.3", top_alone)
     assert verdict.mistake == "infinite_outside"
     assert "float32 instead of float64" not in verdict.message
+
+
+def test_stopping_everywhere_is_blamed_on_an_axis_only_where_the_exception_says_so():
+    def two_indices(x):
+        return x[np.arange(len(x)), 0]
+
+    assert "along axis 1" not in check("9.5", two_indices).message
+    assert "along axis 1" in check("9.5", lambda x: np.sort(x, axis=1)).message

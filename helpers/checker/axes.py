@@ -67,6 +67,8 @@ def mistaken_along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Di
     """
     if "axis" in exercise.signature.parameters or exercise.canonical is not None:
         return None
+    if not any(case.mine.error is None or _misses_an_axis(case.mine.error) for case in cases):
+        return None
     everyone: list[tuple[Mistake | None, Callable[..., Any]]] = [(None, exercise.reference)]
     everyone += members(exercise)
     ordered = failing_first(cases)
@@ -91,6 +93,11 @@ def mistaken_along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Di
                 return Diagnosis(capitalised(said), "Look at every `axis`, `dim` and shape[1].")
             return recognised(mistake, name=f"{mistake.name} + axis_{axis}", also=f"And {said}")
     return None
+
+
+def _misses_an_axis(error: BaseException) -> bool:
+    """Whether an exception says that there is no such axis: other indices say nothing of axes."""
+    return isinstance(error, np.exceptions.AxisError) or "Dimension out of range" in str(error)
 
 
 def _along(exercise: Exercise, function: Callable[..., Any], axis: int, case: Case) -> Outcome:
