@@ -42,7 +42,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
         s = _sum(e, axis)
         np.divide(e, s, out=p)
         easy = _in_range(block, s, axis)
-        if not easy.all():
+        if not _every(easy):
             hard = _index(~easy, axis)
             x_hard = _taken(block, hard)
             e = _shifted_exp(x_hard, x_hard.max(axis=axis, keepdims=True), _taken(e, hard))
@@ -63,7 +63,7 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
         # Every −log p is at least log1p(rest). Where that is not small beside m, one subtraction
         # does; elsewhere m + log1p(rest) would round away what is asked.
         once = (rest >= 1) & (np.abs(lse) < 4 * log_sum)
-        if once.all():
+        if _every(once):
             np.subtract(block, lse, out=y)
         else:
             d = np.subtract(block, np.where(once, lse, m), out=buffer)
@@ -119,12 +119,12 @@ def _maximum_and_rest(
     rest /= top
     if for_their_sum:
         easy &= m >= 0
-    if not easy.all():
+    if not _every(easy):
         hard = _index(~easy, axis)
         of_hard = _rest_of(hard, x, m, k, e, axis)
         rest[hard] = np.where(np.isinf(m[hard]), 0.0 if for_their_sum else np.nan, of_hard)
     faint = (rest > 0) & (rest < _limits(x.dtype).faint)
-    if faint.any():
+    if np.count_nonzero(faint):
         few = _index(faint, axis)
         rest[few] = _rest_of(few, x, m, k, e, axis, _limits(x.dtype).lift)
     return m, rest
@@ -164,7 +164,10 @@ def _maximum(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the maximum, and where it stands, which is slow to find in short rows and columns."""
     if axis == 0:
         return x.max(axis=0, keepdims=True), None
-    if x.shape[1] < _SHORT:  # class by class, all rows at once
+    if x.shape[1] < _SHORT:
+        if len(x) < _SHORT * 4:
+            return x.max(axis=1, keepdims=True), None
+        # class by class, all rows at once
         return functools.reduce(np.maximum, x.T)[:, None], None
     k = x.argmax(axis=1)
     return x[np.arange(len(x)), k][:, None], k
@@ -188,7 +191,7 @@ def _others(
         return _sum(e, axis)
     others = _sum(e, axis) - top
     close = others < _CLOSE * top
-    if close.any():
+    if np.count_nonzero(close):
         few = _index(close, axis)
         e = _taken(e, few)
         e *= _taken(x, few) != m[few]
@@ -228,7 +231,7 @@ def _in_range(x: np.ndarray, s: np.ndarray, axis: int) -> np.ndarray:
     easy = s < np.inf
     large = s >= 1
     least = _limits(x.dtype).least
-    if not large.all() and not x.min() > least:
+    if not _every(large) and not x.min() > least:
         easy &= large | (x.min(axis=axis, keepdims=True) > least)
     return easy
 
@@ -248,9 +251,14 @@ def _limits(dtype: np.dtype) -> _Limits:
     return _Limits(least, float(kind.tiny / kind.eps), -0.75 * least)
 
 
+def _every(which: np.ndarray) -> bool:
+    """Return which.all(), in less than half the time where rows are few."""
+    return bool(np.count_nonzero(which) == which.size)
+
+
 def _index(which: np.ndarray, axis: int) -> Index:
     """Return the index of some rows or columns of a block; a slice, for a view, if it is all."""
-    some = slice(None) if which.all() else np.flatnonzero(which)
+    some = slice(None) if _every(which) else np.flatnonzero(which)
     return (some, slice(None)) if axis == 1 else (slice(None), some)
 
 

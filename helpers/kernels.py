@@ -402,8 +402,8 @@ def top_p(p: Array, mass: float) -> Array:
     """Nucleus of a distribution: the fewest largest probabilities whose sum reaches `mass`.
 
     The rest is set to 0 and what stays is normalised again, along the last axis. Of tied
-    probabilities the one with the lowest index comes first; a mass at or above the rounded total
-    keeps all.
+    probabilities the one with the lowest index comes first. All stay if rounding leaves the total
+    below the mass.
 
     Raises
     ------

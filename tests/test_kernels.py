@@ -403,6 +403,9 @@ def test_top_k_and_top_p(index):
     np.testing.assert_allclose(kernels.top_p(p, 0.6), [0, 0.625, 0, 0.375])
     np.testing.assert_allclose(kernels.top_p(p, 1.0), p)
     np.testing.assert_allclose(kernels.top_p(p, 0.5), [0, 1, 0, 0])
+    tenths = both(np.full(10, 0.1))[index]  # they add up to less than 1
+    np.testing.assert_array_equal(kernels.top_p(tenths, 1.0) > 0, True)
+    assert np.asarray(kernels.top_p(both([1.0, 1e-20])[index], 1.0)).tolist() == [1, 0]
     with pytest.raises(ValueError, match="k must"):
         kernels.topk_softmax(x, 0)
     with pytest.raises(ValueError, match="mass"):
