@@ -166,3 +166,10 @@ def test_numerical_jacobian_of_a_function_that_is_not_square():
     exact = [[2.0, 0.5, 0.0], [0.0, 0.0, math.cos(1.0)]]
     np.testing.assert_allclose(gradients.jacobian(f, x), exact, atol=1e-9)
     assert (x == before).all()
+
+
+def test_numerical_jacobian_has_about_ten_digits():
+    x = np.array([-1.0, 0.0, 1.0])
+    np.testing.assert_allclose(
+        gradients.jacobian(np.exp, x), np.diag(np.exp(x)), rtol=0, atol=5e-10
+    )

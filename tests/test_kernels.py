@@ -216,6 +216,20 @@ def test_a_masked_class_has_probability_zero(make):
     assert np.asarray(kernels.log_softmax(x))[1] == -INF
 
 
+@pytest.mark.parametrize("others", [[], [0.0, 1.0, 2.0]], ids=["alone", "in a batch"])
+@pytest.mark.parametrize(("format_name", "height"), [("float32", 88.5), ("float64", 709.5)])
+@pytest.mark.parametrize("n", [10, 40])
+def test_a_sum_that_overflows_where_no_exponential_does(n, format_name, height, others):
+    x = np.array([[height] * n, *([v] * n for v in others)], format_name)
+    assert np.isfinite(np.exp(x)).all()
+    eps = np.finfo(format_name).eps
+    np.testing.assert_allclose(kernels.softmax(x), 1 / n, rtol=4 * eps)
+    np.testing.assert_allclose(kernels.log_softmax(x), -math.log(n), rtol=4 * eps)
+    np.testing.assert_allclose(kernels.logsumexp(x), x[:, 0] + math.log(n), rtol=4 * eps)
+    loss = kernels.cross_entropy(x, np.zeros(len(x), int), reduction="none")
+    np.testing.assert_allclose(loss, math.log(n), rtol=4 * eps)
+
+
 @pytest.mark.parametrize("make", [np.zeros, torch.zeros])
 def test_no_classes(make):
     for function in ELEMENTWISE:
@@ -364,6 +378,16 @@ def test_cross_entropy_refuses(make):
         kernels.cross_entropy(x, make([0, 1]), reduction="average")
 
 
+@pytest.mark.parametrize("make", [np.array, torch.tensor])
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int16", "int32", "int64"])
+def test_labels_of_any_integer_type(kind, make):
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    y = np.array([2, 0, 1, 1], kind)
+    expected = scipy.special.logsumexp(x, axis=-1) - x[np.arange(4), [2, 0, 1, 1]]
+    found = kernels.cross_entropy(make(x), make(y), reduction="none")
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
 # --- relatives --------------------------------------------------------------------------------
 
 
@@ -398,6 +422,7 @@ def test_masked(index):
 def test_top_k_and_top_p(index):
     x = both([[0.0, 2.0, 2.0, 2.0, -1.0]])[index]
     assert np.asarray(kernels.topk_softmax(x, 2)).tolist() == [[0, 0.5, 0.5, 0, 0]]
+    assert np.asarray(kernels.topk_softmax(x, 1)).tolist() == [[0, 1, 0, 0, 0]]
     np.testing.assert_allclose(kernels.topk_softmax(x, 9), kernels.softmax(x))
     p = both([0.15, 0.5, 0.05, 0.3])[index]
     np.testing.assert_allclose(kernels.top_p(p, 0.6), [0, 0.625, 0, 0.375])
