@@ -387,3 +387,16 @@ def test_stopping_everywhere_is_blamed_on_an_axis_only_where_the_exception_says_
 
     assert "along axis 1" not in check("9.5", two_indices).message
     assert "along axis 1" in check("9.5", lambda x: np.sort(x, axis=1)).message
+
+
+def test_several_results_of_different_shapes_are_judged():
+    g = np.random.default_rng(0)
+    probes = [ordinary(g.normal(size=shape), note=f"{shape}") for shape in ((2, 3), (3, 2), (3, 3))]
+
+    @exercise("99.4", minutes=1, probes=probes, truth=lambda x: (x / 2, x.sum(axis=1)))
+    def halves_and_sums(x):
+        """Return half of each number, and the sum of each row."""
+        return x / 2, x.sum(axis=1)
+
+    verdict = judge(halves_and_sums, lambda x: (np.sqrt(abs(x)), x.sum(axis=1)))
+    assert verdict.status == "wrong", verdict.message

@@ -123,11 +123,10 @@ def holds(exercise: Exercise, cases: Sequence[Case], transform: Transform) -> bo
         expected = as_numbers(case.expected.value).astype(np.float64)
         try:
             transformed = transform(expected, case)
+            array = None if transformed is None else np.asarray(transformed)
         except Exception:  # not defined for this probe
             return False
-        if transformed is None or not same_values(
-            exercise, case.probe, case.mine.value, np.asarray(transformed)
-        ):
+        if array is None or not same_values(exercise, case.probe, case.mine.value, array):
             return False
         finite = np.isfinite(as_numbers(case.mine.value)).any()  # NaN throughout says nothing
         seen = seen or (
