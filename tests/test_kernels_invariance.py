@@ -170,6 +170,17 @@ def test_a_faint_row_alone_and_in_a_batch(n, format_name, gap):
             np.testing.assert_array_equal(function(x[i]), function(x)[i])
 
 
+@pytest.mark.parametrize("format_name", ["float32", "float64"])
+def test_a_row_whose_smallest_exponential_is_just_normal(format_name):
+    least = np.log(np.finfo(format_name).tiny)
+    x = np.random.default_rng(0).uniform(-9, -3, (20, 10)).astype(format_name)
+    x[:, 4] = least
+    below = np.full((1, 10), 2 * least, format_name)
+    for name in ("softmax", "log_softmax", "logsumexp"):
+        function = getattr(kernels, name)
+        np.testing.assert_array_equal(function(np.concatenate([x, below]))[:20], function(x))
+
+
 def test_lists_and_class_axes_that_do_not_come_last():
     x = invariance.logits(np.random.default_rng(1), 6, 9, "float64")
     for name in ("softmax", "log_softmax"):
