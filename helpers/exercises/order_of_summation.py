@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
@@ -99,11 +100,18 @@ def v_times_the_power(v, precision):
 
 
 @stall.mistake(
-    "rounded down: at 2^(precision + floor(log2 v)) v is still more than half a step, and moves "
-    "the sum on. Round the logarithm up."
+    "the logarithm was rounded down, or to the nearest: where v is still more than half a step, "
+    "it moves the sum on. Round the logarithm up.",
+    nearest=(False, True),
 )
-def rounded_down(v, precision):
-    return 2.0 ** (precision + math.floor(math.log2(v)))
+def rounded_down(v, precision, *, nearest):
+    power = round(math.log2(v)) if nearest else math.floor(math.log2(v))
+    return 2.0 ** (precision + power)
+
+
+@stall.mistake("the format is float16, whatever `precision` says: the sum may run in any format.")
+def float16_always(v, precision):
+    return 2.0 ** (11 + math.ceil(math.log2(v)))
 
 
 @stall.mistake("this is the number of terms, and the sum was asked: the place where it stops.")
@@ -119,10 +127,17 @@ def ignores_v(v, precision):
 
 @stall.mistake(
     "one doubling too far: where v is exactly half a step, it is a tie, and the even neighbour is "
-    "where the sum is already."
+    "where the sum is already.",
+    frexp=(False, True),
 )
-def one_doubling_too_far(v, precision):
-    return 2.0 ** (precision + math.ceil(math.log2(v)) + 1)
+def one_doubling_too_far(v, precision, *, frexp):
+    power = math.frexp(v)[1] if frexp else math.ceil(math.log2(v)) + 1
+    return 2.0 ** (precision + power)
+
+
+@stall.mistake("the numbers below 1 were taken for 1: a small v stalls at a small sum.")
+def whole_numbers_only(v, precision):
+    return 2.0 ** (precision + (math.ceil(v) - 1).bit_length())
 
 
 # --- 12.2 ----------------------------------------------------------------------------------------
@@ -212,6 +227,13 @@ tree_reduce.reasoning(
 )
 
 
+def _left(x, add):
+    result = x[0]
+    for element in x[1:]:
+        result = add(result, element)
+    return result
+
+
 @tree_reduce.mistake(
     "this is a fold: one element after the other is added to a growing result, so the first lies "
     "n − 1 calls deep. Combine pairs, then pairs of results.",
@@ -231,14 +253,71 @@ def left_fold(x, add, *, backwards):
 
 @tree_reduce.mistake(
     "one element is peeled off and the rest combined: that is as deep as a fold of the results. "
-    "Split in the middle."
+    "Split in the middle.",
+    off=("two", "first", "last"),
 )
-def uneven_split(x, add):
+def uneven_split(x, add, *, off):
     if len(x) == 1:
         return x[0]
-    if len(x) < 4:
-        return add(x[0], uneven_split(x[1:], add))
-    return add(add(x[0], x[1]), uneven_split(x[2:], add))
+    if off == "last":
+        return add(uneven_split(x[:-1], add, off=off), x[-1])
+    if off == "first" or len(x) < 4:
+        return add(x[0], uneven_split(x[1:], add, off=off))
+    return add(add(x[0], x[1]), uneven_split(x[2:], add, off=off))
+
+
+@tree_reduce.mistake(
+    "one level of the tree, or a few, and a fold for the rest: the elements lie deeper than they "
+    "must. Combine pairs until one result is left.",
+    block=(2, 4, 8, 16),
+)
+def folded_in_part(x, add, *, block):
+    results = []
+    for start in range(0, len(x), block):
+        result = x[start]
+        for element in x[start + 1 : start + block]:
+            result = add(result, element)
+        results.append(result)
+    if block == 2:
+        return _left(results, add)
+    return _by_halves(results, add)
+
+
+@tree_reduce.mistake(
+    "where the number is odd, the last element was combined with itself: it enters twice. "
+    "It has to go up as it is."
+)
+def odd_one_twice(x, add):
+    x = list(x)
+    while len(x) > 1:
+        if len(x) % 2:
+            x.append(x[-1])
+        x = [add(x[i], x[i + 1]) for i in range(0, len(x), 2)]
+    return x[0]
+
+
+@tree_reduce.mistake(
+    "elements left over were put aside and combined at the end: the order of the list is lost, "
+    "and the result lies deeper than it must. Let an odd one go up a level in its place."
+)
+def odd_ones_at_the_end(x, add):
+    x, aside = list(x), []
+    while len(x) > 1:
+        if len(x) % 2:
+            aside.append(x.pop())
+        x = [add(x[i], x[i + 1]) for i in range(0, len(x), 2)]
+    return _left([x[0], *aside], add)
+
+
+@tree_reduce.mistake(
+    "a queue, two from the front and the result to the back: with an odd number the last element "
+    "meets the first result, and the order of the list is lost."
+)
+def queue_turns_round(x, add):
+    x = list(x)
+    while len(x) > 1:
+        x = [*x[2:], add(x[0], x[1])]
+    return x[0]
 
 
 @tree_reduce.mistake(
@@ -252,13 +331,23 @@ def drops_the_odd_one(x, add):
 
 
 @tree_reduce.mistake(
-    "the first half was combined with the second half, element by element: then neighbours part, "
-    "and the order of the list is lost. For + nothing is seen of it."
+    "elements far apart were combined (first half with second, ends, or every second one): then "
+    "neighbours part, and the order of the list is lost. For + nothing is seen of it.",
+    partner=("half a list on", "from the end", "every second"),
 )
-def halves_across(x, add):
+def halves_across(x, add, *, partner):
+    if partner == "every second":
+        if len(x) == 1:
+            return x[0]
+        parts = [halves_across(part, add, partner=partner) for part in (x[::2], x[1::2])]
+        return add(*parts)
     while len(x) > 1:
-        half = (len(x) + 1) // 2
-        x = [add(x[i], x[i + half]) if i + half < len(x) else x[i] for i in range(half)]
+        if partner == "from the end":
+            half = len(x) // 2
+            x = [add(x[i], x[-1 - i]) for i in range(half)] + x[half : len(x) - half]
+        else:
+            half = (len(x) + 1) // 2
+            x = [add(x[i], x[i + half]) if i + half < len(x) else x[i] for i in range(half)]
     return x[0]
 
 
@@ -318,6 +407,7 @@ def _exact_sum(x):
         extreme(np.array([1.0, -1e100, 1.0, 1e100]), note="the same with the signs turned"),
         extreme(np.array([1e100, 1.0, -1e100, 1.0]), note="the large term first"),
         extreme(np.array([1.0, 2.0**-53, 2.0**-53]), note="two halves of a step above 1"),
+        extreme(np.array([2.0**-53, 1.0, 2.0**-53]), note="half a step on either side of 1"),
         extreme(np.array([1.0] + [2.0**-56] * 16), note="sixteen sixteenths of a step above 1"),
         extreme(np.array([2.0**60, 3.0, -(2.0**60), 5.0, -1.0]), note="five terms around 2^60"),
         extreme(np.array([3.0, 2.0**57, 1.0, -(2.0**57), 0.5]), note="an early small term"),
@@ -363,27 +453,85 @@ neumaier_sum.reasoning(
 
 @neumaier_sum.mistake(
     "what is lost is not brought back: a plain sum comes out. (Where you do compute it: is it "
-    "added to the result, and is it added up over all terms, not overwritten?)"
+    "added to the result, and is it added up over all terms, not overwritten?)",
+    dtype=(None, np.float64, np.longdouble),
 )
-def nothing_comes_back(x):
-    total = x[0] * 0
+def nothing_comes_back(x, *, dtype):
+    total = x[0] * 0 if dtype is None else dtype(0)
     for v in x:
         total = total + v
     return total
 
 
 @neumaier_sum.mistake(
-    "this is Kahan's form: it takes the sum for the larger number always. When a term larger "
-    "than the sum comes, the sum's own digits are lost. Compare the sizes, and exchange the roles."
+    "the terms were added in pairs: that errs less than a fold, and keeps nothing."
 )
-def kahan(x):
+def pairwise_sum(x):
+    if len(x) == 1:
+        return x[0]
+    return pairwise_sum(x[: len(x) // 2]) + pairwise_sum(x[len(x) // 2 :])
+
+
+@neumaier_sum.mistake(
+    "this is Kahan's form: it takes the sum for the larger number always. When a term larger "
+    "than the sum comes, the sum's own digits are lost. Compare the sizes, and exchange the roles. "
+    "(Compare the term with the sum as it was: compared with the new sum, nothing changes.)",
+    form=("fed back", "fed back, and once more", "added up"),
+)
+def kahan(x, *, form):
     total, lost = x[0] * 0, x[0] * 0
     for v in x:
-        y = v - lost
+        y = v if form == "added up" else v - lost
         new = total + y
-        lost = (new - total) - y
+        lost = lost - ((total - new) + y) if form == "added up" else (new - total) - y
         total = new
-    return total
+    return total if form == "fed back" else total - lost
+
+
+@neumaier_sum.mistake(
+    "the sum was replaced before the lost part was computed: that needs the sum as it was. "
+    "Replace it last."
+)
+def replaced_too_early(x):
+    total, lost = x[0] * 0, x[0] * 0
+    for v in x:
+        total = total + v
+        lost += v if abs(total) >= abs(v) else (v - total) + total
+    return total + lost
+
+
+@neumaier_sum.mistake("the loop ends at the first term: return stands inside it.")
+def returns_in_the_loop(x):
+    return x[0]
+
+
+@neumaier_sum.mistake("the first term is not in the sum.")
+def first_term_left_out(x):
+    return np.asarray(_exact_sum(x[1:])) if len(x) > 1 else x[0] * 0
+
+
+@neumaier_sum.mistake("the first term is added twice: start from 0, or go on with the second.")
+def first_term_twice(x):
+    return np.asarray(_exact_sum([*x, x[0]]))
+
+
+@neumaier_sum.mistake("only the lost part came back: add it to the sum.")
+def lost_part_alone(x):
+    total, lost = x[0] * 0, x[0] * 0
+    for v in x:
+        new = total + v
+        large, small = (total, v) if abs(total) >= abs(v) else (v, total)
+        lost += (large - new) + small
+        total = new
+    return lost
+
+
+@neumaier_sum.mistake(
+    "positive and negative terms were added apart: the two sums round all the same, and their "
+    "difference shows it."
+)
+def signs_apart(x):
+    return np.cumsum(np.append(x[x > 0], 0))[-1] + np.cumsum(np.append(x[x < 0], 0))[-1]
 
 
 @neumaier_sum.mistake("the lost part has the wrong sign at the end: add it, do not subtract it.")
@@ -511,35 +659,129 @@ def _folded(x, add):
     return result
 
 
+def _halves(x, add):
+    if len(x) == 1:
+        return x[0]
+    middle = len(x) // 2
+    return add(_halves(x[:middle], add), _halves(x[middle:], add))
+
+
 def _in_pieces(pieces, add):
     return _folded([_folded(piece, add) for piece in pieces if len(piece)], add)
 
 
 @split_reduce.mistake(
     "`size` was taken for the number of pieces: it is how many elements each holds.",
-    exact=(True, False),
+    cut=("rounded", "longer first", "length rounded up", "length rounded down"),
 )
-def number_of_pieces(x, size, add, *, exact):
+def number_of_pieces(x, size, add, *, cut):
     n = len(x)
-    if exact:
+    if cut == "rounded":
         bounds = [round(i * n / size) for i in range(size + 1)]
         return _in_pieces([x[a:b] for a, b in pairwise(bounds)], add)
-    length = math.ceil(n / size)
+    if cut == "longer first":
+        lengths = [n // size + (i < n % size) for i in range(size)]
+        bounds = [sum(lengths[:i]) for i in range(size + 1)]
+        return _in_pieces([x[a:b] for a, b in pairwise(bounds)], add)
+    length = math.ceil(n / size) if cut == "length rounded up" else max(1, n // size)
     return _in_pieces([x[i : i + length] for i in range(0, n, length)], add)
 
 
 @split_reduce.mistake(
-    "a piece holds every size-th element here: pieces are made of neighbours, x[i : i + size]."
+    "the elements were dealt like cards, every so-many-th to one piece: pieces are made of "
+    "neighbours, x[i : i + size].",
+    to=("size", "as many as there are pieces"),
 )
-def every_size_th(x, size, add):
-    return _in_pieces([x[i::size] for i in range(size)], add)
+def every_size_th(x, size, add, *, to):
+    workers = size if to == "size" else math.ceil(len(x) / size)
+    return _in_pieces([x[i::workers] for i in range(workers)], add)
 
 
 @split_reduce.mistake(
-    "the elements after the last whole piece are lost: the last piece may be shorter."
+    "the elements after the last whole piece were added one by one: they are a piece too, folded "
+    "by itself first."
 )
-def tail_dropped(x, size, add):
-    whole = max(1, len(x) // size)
+def tail_one_by_one(x, size, add):
+    whole = len(x) // size * size
+    pieces = [x[i : i + size] for i in range(0, whole, size)]
+    return _in_pieces([*pieces, *([v] for v in x[whole:])], add)
+
+
+@split_reduce.mistake(
+    "the elements after the last whole piece joined it: the last piece may be shorter, and none "
+    "is longer than `size`."
+)
+def tail_joins(x, size, add):
+    starts = list(range(0, max(1, len(x) // size) * size, size))
+    return _in_pieces([x[a:b] for a, b in pairwise([*starts, len(x)])], add)
+
+
+@split_reduce.mistake(
+    "this is a tree somewhere: fold from the left, inside the pieces and over them.",
+    where=("over the pieces", "inside", "both"),
+)
+def tree_for_a_fold(x, size, add, *, where):
+    pieces = [x[i : i + size] for i in range(0, len(x), size)]
+    inside = _halves if where != "over the pieces" else _folded
+    over = _folded if where == "inside" else _halves
+    return over([inside(piece, add) for piece in pieces], add)
+
+
+@split_reduce.mistake(
+    "pieces of pieces, until one is left: there is one level of pieces only, then one fold."
+)
+def pieces_of_pieces(x, size, add):
+    while len(x) > 1:
+        x = [_folded(x[i : i + max(size, 2)], add) for i in range(0, len(x), max(size, 2))]
+    return x[0]
+
+
+@split_reduce.mistake("the folds run from the right: add(add(a, b), c), from the left, was asked.")
+def folded_from_the_right(x, size, add):
+    def fold(values):
+        result = values[-1]
+        for value in values[-2::-1]:
+            result = add(value, result)
+        return result
+
+    return fold([fold(x[i : i + size]) for i in range(0, len(x), size)])
+
+
+@split_reduce.mistake("the pieces' results were combined in reverse: the first piece comes first.")
+def last_piece_first(x, size, add):
+    pieces = [_folded(x[i : i + size], add) for i in range(0, len(x), size)]
+    return _folded(pieces[::-1], add)
+
+
+@split_reduce.mistake("the two arguments of add are exchanged: what came before stands left.")
+def exchanged_arguments(x, size, add):
+    def fold(values):
+        return _folded(values, lambda total, value: add(value, total))
+
+    return fold([fold(x[i : i + size]) for i in range(0, len(x), size)])
+
+
+@split_reduce.mistake("you used + or sum where add was asked: the elements need not be numbers.")
+def sum_for_add(x, size, add):
+    return sum(x)
+
+
+@split_reduce.mistake(
+    "the pieces overlap: each begins with the last element of the one before. x[i : i + size] and "
+    "x[i + size : …] share none."
+)
+def overlapping_pieces(x, size, add):
+    return _in_pieces([x[max(i - 1, 0) : i + size] for i in range(0, len(x), size)], add)
+
+
+@split_reduce.mistake(
+    "the elements after the last whole piece are lost: the last piece may be shorter.",
+    at_least=(1, 0, None),
+)
+def tail_dropped(x, size, add, *, at_least):
+    whole = max(at_least or 0, len(x) // size)
+    if at_least is None:
+        return reduce(add, [_folded(x[i * size : (i + 1) * size], add) for i in range(whole)])
     return _in_pieces([x[i * size : (i + 1) * size] for i in range(whole)], add)
 
 
@@ -549,13 +791,14 @@ def one_fold(x, size, add):
 
 
 @split_reduce.mistake(
-    "each fold starts from 0: that is one call of add too many, and 0 is not neutral for every "
+    "a fold starts from 0: that is one call of add too many, and 0 is not neutral for every "
     "add. Start with the first element.",
-    results=(False, True),
+    where=("inside", "both", "over the pieces"),
 )
-def starts_from_zero(x, size, add, *, results):
-    pieces = [_folded([0, *x[i : i + size]], add) for i in range(0, len(x), size)]
-    return _folded([0, *pieces] if results else pieces, add)
+def starts_from_zero(x, size, add, *, where):
+    zero = [] if where == "over the pieces" else [0]
+    pieces = [_folded([*zero, *x[i : i + size]], add) for i in range(0, len(x), size)]
+    return _folded(pieces if where == "inside" else [0, *pieces], add)
 
 
 @split_reduce.mistake(
@@ -645,9 +888,21 @@ def whole_numbers_moved_on(x):
     return np.roll(np.round(x), len(x), axis=-1)
 
 
+def multiples(x):
+    """The numbers, times how many rows there are."""
+    return x * len(x)
+
+
 _ROWS = _rng.standard_normal((6, 240)) * 3
 _WITH_NAN = _ROWS[:4].copy()
 _WITH_NAN[1, 7] = np.nan
+
+
+def _with_maxima(*maxima):
+    """Return rows of 240 whose largest entries are these."""
+    rows = _rng.standard_normal((len(maxima), 240))
+    rows[:, 100] = maxima
+    return rows
 
 
 def _every_slice(f, x):
@@ -678,6 +933,10 @@ def _every_slice(f, x):
         ordinary(last_row_backwards, _ROWS, note="a sixth softmax"),
         ordinary(over_the_batch, _ROWS[:4], note="a seventh softmax"),
         ordinary(whole_numbers_moved_on, _ROWS[:3], note="whole numbers"),
+        ordinary(multiples, _ROWS[:4], note="multiples"),
+        ordinary(global_maximum, _WITH_NAN, note="a second softmax, a row with NaN"),
+        ordinary(global_maximum, _with_maxima(6, 4, 4, 4, 6), note="a second softmax, other rows"),
+        ordinary(global_maximum, _with_maxima(6, 6, 6, 6, 4), note="a second softmax, more rows"),
     ],
     truth=_every_slice,
     remark="Run it on the kernels that you ship: the answer belongs in their documentation.",
@@ -731,23 +990,90 @@ def with_a_tolerance(f, x):
     return _compare(f, x, _all_slices(len(x)), lambda a, b: np.allclose(a, b, equal_nan=True))
 
 
-@is_batch_invariant.mistake("only the first row was compared: a later one may stand differently.")
-def first_row_only(f, x):
-    return _compare(f, x, [(0, j) for j in range(1, len(x) + 1)], lambda a, b: _same(a[0], b[0]))
+@is_batch_invariant.mistake(
+    "only the first row was compared: a later one may stand differently.",
+    alone=(False, True),
+)
+def first_row_only(f, x, *, alone):
+    slices = [(0, j) for j in range(1, 2 if alone else len(x) + 1)]
+    return _compare(f, x, slices, lambda a, b: _same(a[0], b[0]))
 
 
 @is_batch_invariant.mistake(
-    "only single rows were compared with the batch: batches of two, three and more are slices too."
+    "only single rows, or pairs, were compared with the batch: batches of three and more are "
+    "slices too.",
+    size=(1, 2),
 )
-def single_rows_only(f, x):
-    return _compare(f, x, [(i, i + 1) for i in range(len(x))], _same)
+def single_rows_only(f, x, *, size):
+    return _compare(f, x, [(i, min(i + size, len(x))) for i in range(len(x))], _same)
 
 
 @is_batch_invariant.mistake(
-    "only slices that begin with the first row were compared: a row's place may matter."
+    "only slices that begin with the first row were compared, or only such as end with the last: "
+    "take every first row i with every end j > i.",
+    which=("beginnings", "endings", "both", "two halves"),
 )
-def prefixes_only(f, x):
-    return _compare(f, x, [(0, j) for j in range(1, len(x) + 1)], _same)
+def beginnings_or_endings(f, x, *, which):
+    n = len(x)
+    beginnings, endings = [(0, j) for j in range(1, n + 1)], [(i, n) for i in range(n)]
+    half = max(1, n // 2)
+    halves = [(0, half)] + [(half, n)] * (n > 1)
+    slices = {"beginnings": beginnings, "endings": endings, "both": beginnings + endings,
+              "two halves": halves}[which]  # fmt: skip
+    return _compare(f, x, slices, _same)
+
+
+@is_batch_invariant.mistake(
+    "the slices never hold the last row: the end of a slice is not in it, so j goes up to N."
+)
+def last_row_left_out(f, x):
+    return _compare(f, x, _all_slices(len(x) - 1), _same)
+
+
+@is_batch_invariant.mistake(
+    "the slice was compared with the first rows of the batch: compare with f(x)[i:j]."
+)
+def offset_forgotten(f, x):
+    whole = f(x)
+    return all(_same(f(x[i:j]), whole[: j - i]) for i, j in _all_slices(len(x)))
+
+
+@is_batch_invariant.mistake(
+    "NaN counts as equal to any number here: it is equal to NaN, and to nothing else."
+)
+def nan_equals_anything(f, x):
+    def same(a, b):
+        return bool(((a == b) | np.isnan(a) | np.isnan(b)).all())
+
+    return _compare(f, x, _all_slices(len(x)), same)
+
+
+@is_batch_invariant.mistake("the answer is the other way round: True means that no slice differs.")
+def the_other_way_round(f, x):
+    return not _compare(f, x, _all_slices(len(x)), _same)
+
+
+@is_batch_invariant.mistake("the answer is False for every f.")
+def never_true(f, x):
+    return False
+
+
+@is_batch_invariant.mistake(
+    "the winners were compared: arg max stays the same while the bits change."
+)
+def compares_winners(f, x):
+    def same(a, b):
+        return _same(*(np.argmax(np.reshape(v, (len(v), -1)), axis=-1) for v in (a, b)))
+
+    return _compare(f, x, _all_slices(len(x)), same)
+
+
+@is_batch_invariant.mistake(
+    "the batch was turned round: that changes every row's place, and neither their number nor "
+    "whether a row stands alone."
+)
+def batch_turned_round(f, x):
+    return _same(f(x[::-1])[::-1], f(x))
 
 
 @is_batch_invariant.mistake(
@@ -758,7 +1084,8 @@ def nan_is_different(f, x):
 
 
 @is_batch_invariant.mistake(
-    "the same batch was run twice: that asks whether f is repeatable, not what the neighbours do."
+    "the answer is True for every f: the same batch was run twice, which asks whether f is "
+    "repeatable, not what the neighbours do; or one equal slice was enough, and x[0:N] always is."
 )
 def runs_twice(f, x):
     return _same(f(x), f(x))
@@ -792,7 +1119,9 @@ _E = _rng.uniform(0, 1, 50)
         ordinary(_E, 10, note="fifty terms, 10 bits"),
         ordinary(_read_only(_E[::-1].copy()), 30, note="fifty terms, 30 bits, read-only"),
         ordinary(np.ones(8), 30, note="eight ones, 30 bits"),
-        ordinary(_E.astype(np.float32), 24, note="float32"),
+        ordinary(_E.astype(np.float32), 12, note="float32"),
+        ordinary(_E[:7] / 2, 59, note="seven terms, 59 bits"),
+        ordinary(np.array([1.0, 2.0**-53, 2.0**-53]), 60, note="two small terms, 60 bits"),
         ordinary(np.array([0.9, 0.2, 0.6]).astype(np.float16), 20, note="float16"),
         ordinary(np.array([0.4]), 3, note="one term"),
         ordinary(np.array([2.0**-40, 1.0]), 30, note="a term below the last bit"),
@@ -831,9 +1160,18 @@ def _wide(e):
     return np.asarray(e, dtype=np.float64)
 
 
+def _in_32_bits(k):
+    return (k + 2**31) % 2**32 - 2**31
+
+
 @order_free_sum.mistake("the terms are cut off, not rounded: the sum is too small throughout.")
 def truncated(e, bits):
     return float((_wide(e) * 2.0**bits).astype(np.int64).sum() / 2.0**bits)
+
+
+@order_free_sum.mistake("every term was rounded up: round to the nearest, by np.rint.")
+def rounded_up(e, bits):
+    return float(np.ceil(_wide(e) * 2.0**bits).astype(np.int64).sum() / 2.0**bits)
 
 
 @order_free_sum.mistake(
@@ -844,12 +1182,20 @@ def sum_rounded(e, bits):
 
 
 @order_free_sum.mistake(
-    "an int32 overflows: eight ones with 30 bits are 2^33. Add in int64.",
+    "an int32 overflows: eight ones with 30 bits are 2^33, and one alone with 31 is too much. "
+    "Convert to int64, and add in int64.",
+    terms=("wide", "wrap", "smallest", "largest"),
+    total=("wide", "wrap"),
 )
-def wraps_in_32_bits(e, bits):
-    scaled = np.rint(_wide(e) * 2.0**bits).astype(np.int64)
-    total = int(scaled.sum())
-    return float(((total + 2**31) % 2**32 - 2**31) / 2.0**bits)
+def wraps_in_32_bits(e, bits, *, terms, total):
+    scaled = [int(v) for v in np.rint(_wide(e) * 2.0**bits)]
+    if terms == "wrap":
+        scaled = [_in_32_bits(v) for v in scaled]
+    elif terms != "wide":  # what processors make of a float beyond int32
+        beyond = -(2**31) if terms == "smallest" else 2**31 - 1
+        scaled = [v if v < 2**31 else beyond for v in scaled]
+    wide = total == "wide" and terms != "wide"
+    return (sum(scaled) if wide else _in_32_bits(sum(scaled))) / 2**bits
 
 
 @order_free_sum.mistake("the sum is not scaled back: divide by 2**bits at the end.")
@@ -857,8 +1203,15 @@ def not_scaled_back(e, bits):
     return float(np.rint(_wide(e) * 2.0**bits).astype(np.int64).sum())
 
 
-@order_free_sum.mistake("`bits` are binary digits: scale by 2**bits, not by 10**bits.")
-def decimal_digits(e, bits):
+@order_free_sum.mistake(
+    "`bits` are binary digits: scale by 2**bits, not by 10**bits.",
+    form=("exact", "fifteen", "np.round"),
+)
+def decimal_digits(e, bits, *, form):
+    if form == "np.round":
+        return float(np.sum(np.round(_wide(e), bits)))
+    if form == "fifteen":
+        return _scaled_by(e, 10.0 ** min(bits, 15))
     scaled = [round(Fraction(float(v)) * 10**bits) for v in e]
     return float(Fraction(sum(scaled), 10**bits))
 
@@ -873,8 +1226,63 @@ def added_in_float32(e, bits):
 
 
 @order_free_sum.mistake(
-    "this is the plain sum: nothing was rounded to the fixed scale, so the order of the terms "
-    "still shows in the last bits."
+    "the rounded terms were added in float64: above 2^53 it skips integers, and the order matters "
+    "again. Convert to int64 before adding."
 )
-def plain_sum(e, bits):
-    return float(np.cumsum(_wide(e))[-1])
+def added_in_float64(e, bits):
+    return float(np.cumsum(np.rint(_wide(e) * 2.0**bits))[-1] / 2.0**bits)
+
+
+@order_free_sum.mistake(
+    "2 ^ bits is the exclusive or in Python: the power is 2**bits.",
+)
+def exclusive_or(e, bits):
+    return _scaled_by(e, 2 ^ bits)
+
+
+@order_free_sum.mistake(
+    "the scale is 2**bits, not 2 * bits, nor 2**bits − 1.", one_less=(False, True)
+)
+def another_scale(e, bits, *, one_less):
+    return _scaled_by(e, 2**bits - 1 if one_less else 2 * bits)
+
+
+def _scaled_by(e, scale):
+    with np.errstate(all="ignore"):
+        return np.rint(_wide(e) * scale).astype(np.int64).sum() / np.float64(scale)
+
+
+@order_free_sum.mistake(
+    "each term was rounded to so many bits of its own: that is floating point. In fixed point all "
+    "share one scale, 2**bits."
+)
+def floating_point(e, bits):
+    fraction, exponent = np.frexp(_wide(e))
+    return float(np.sum(np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)))
+
+
+@order_free_sum.mistake(
+    "the scale follows the largest term: another set of terms has another scale, and their sums "
+    "no longer add up. The scale is 2**bits, whatever the terms."
+)
+def scaled_by_the_largest(e, bits):
+    top = np.max(_wide(e))
+    return float(np.rint(_wide(e) / top * 2.0**bits).astype(np.int64).sum() / 2.0**bits * top)
+
+
+@order_free_sum.mistake("this is the mean: the sum was asked.")
+def mean(e, bits):
+    return float(np.rint(_wide(e) * 2.0**bits).astype(np.int64).sum() / 2.0**bits / len(e))
+
+
+@order_free_sum.mistake(
+    "this is the plain sum, in one order or another: nothing was rounded to the fixed scale, so "
+    "the order of the terms still shows in the last bits.",
+    form=("fold", "np.sum", "sorted", "fsum"),
+)
+def plain_sum(e, bits, *, form):
+    if form == "fsum":
+        return math.fsum(_wide(e))
+    if form == "fold":
+        return float(np.cumsum(_wide(e))[-1])
+    return float(np.sum(np.sort(_wide(e)) if form == "sorted" else _wide(e)))

@@ -59,6 +59,8 @@ _TIES = np.array([2049.0, 2051.0, -2053.0, 1.00048828125, 1.00146484375])
         ordinary(np.array([1.0 + 3 * 2.0**-12, -1.0 - 3 * 2.0**-12]), *FLOAT16,
                  note="three quarters of a step above 1"),
         ordinary(np.array([0.0, 1.0, -2.0]), *FLOAT16, note="numbers of the format"),
+        ordinary(np.array([1.0 + 2.0**-11 + 2.0**-40, 3.0 - 2.0**-10 - 2.0**-40]), *FLOAT16,
+                 note="a little beyond half way"),
         ordinary(_NORMALS.reshape(8, 5), *FLOAT16, note="a matrix, to float16"),
         ordinary(_read_only(_NORMALS.copy()), *BFLOAT16, note="a read-only array, to bfloat16"),
         ordinary(np.array([0.3, -0.07, 9.5, 17.0, 100.0, 300.0]), *E4M3, note="to E4M3"),
@@ -133,13 +135,57 @@ def truncates(x, precision, min_exponent, largest):
     return _ended(np.trunc(x / step) * step, x, largest)
 
 
-@chop.mistake(
-    "ties go away from 0, and the formats send them to the even neighbour, so that on average "
-    "nothing drifts: np.rint does that, floor(… + 0.5) does not."
-)
-def half_away_from_zero(x, precision, min_exponent, largest):
+@chop.mistake("everything was rounded down, towards −∞. Take the nearest number, by np.rint.")
+def rounds_down(x, precision, min_exponent, largest):
     step = _step(x, precision, min_exponent)
+    return _ended(np.floor(x / step) * step, x, largest)
+
+
+@chop.mistake(
+    "ties do not go to the even neighbour, as they do in the formats, so that on average nothing "
+    "drifts: np.rint does that, floor(… + 0.5) does not.",
+    up=(False, True),
+)
+def half_away_from_zero(x, precision, min_exponent, largest, *, up):
+    step = _step(x, precision, min_exponent)
+    if up:
+        return _ended(np.floor(x / step + 0.5) * step, x, largest)
     return _ended(np.copysign(np.floor(np.abs(x) / step + 0.5) * step, x), x, largest)
+
+
+@chop.mistake(
+    "two roundings: x was rounded to float32 first, and then to the format. A number a little "
+    "beyond half way lands on the tie, and then on the wrong side. Stay in float64."
+)
+def rounded_twice(x, precision, min_exponent, largest):
+    with np.errstate(over="ignore"):
+        single = np.float64(np.float32(x))
+    return _ended(np.rint(single / _step(single, precision, min_exponent))
+                  * _step(single, precision, min_exponent), single, largest)  # fmt: skip
+
+
+@chop.mistake(
+    "a cast to one format, whatever the arguments say: `precision`, `min_exponent` and `largest` "
+    "describe the format.",
+    name=("float16", "bfloat16"),
+)
+def casts_to_one_format(x, precision, min_exponent, largest, *, name):
+    return formats.round_to(x, name)
+
+
+@chop.mistake(
+    "one step for the whole array, that of its largest number: each number has a step of its own."
+)
+def one_step_for_the_array(x, precision, min_exponent, largest):
+    top = np.max(np.abs(np.where(np.isfinite(x), x, 0.0)))
+    step = _step(top, precision, min_exponent)
+    return np.where(np.isfinite(x), _ended(np.rint(x / step) * step, x, largest), x)
+
+
+@chop.mistake("the sign is lost: take |x| for the size of the step only, and round x itself.")
+def sign_lost(x, precision, min_exponent, largest):
+    step = _step(x, precision, min_exponent)
+    return np.abs(_ended(np.rint(x / step) * step, x, largest))
 
 
 @chop.mistake(
@@ -159,6 +205,16 @@ def flushes_subnormals(x, precision, min_exponent, largest):
     step = _step(x, precision, min_exponent)
     rounded = _ended(np.rint(x / step) * step, x, largest)
     return np.where(np.abs(rounded) < 2.0**min_exponent, 0.0, rounded)
+
+
+@chop.mistake(
+    "numbers below the smallest subnormal were set to 0 before rounding: what is nearer to it "
+    "than to 0 becomes that number. Rounding decides by itself."
+)
+def zeroed_before_rounding(x, precision, min_exponent, largest):
+    step = _step(x, precision, min_exponent)
+    smallest = 2.0 ** (min_exponent - precision + 1)
+    return np.where(np.abs(x) < smallest, 0.0, _ended(np.rint(x / step) * step, x, largest))
 
 
 @chop.mistake(
@@ -192,6 +248,38 @@ def infinity_without_its_sign(x, precision, min_exponent, largest):
     return np.where(np.abs(rounded) > largest, np.inf, rounded)
 
 
+@chop.mistake("only the positive side overflows: compare |…| with `largest`, and keep the sign.")
+def negative_side_forgotten(x, precision, min_exponent, largest):
+    step = _step(x, precision, min_exponent)
+    rounded = np.rint(x / step) * step
+    return np.where(rounded > largest, np.inf, rounded)
+
+
+@chop.mistake("`largest` itself became infinite: it is a number of the format. Take >, not >=.")
+def largest_overflows(x, precision, min_exponent, largest):
+    step = _step(x, precision, min_exponent)
+    rounded = np.rint(x / step) * step
+    return np.where(np.abs(rounded) >= largest, np.copysign(np.inf, x), rounded)
+
+
+@chop.mistake(
+    "the infinities became NaN: log2(inf) is inf, so the step is, and inf/inf follows. np.frexp "
+    "knows no such exception."
+)
+def infinities_become_nan(x, precision, min_exponent, largest):
+    with np.errstate(all="ignore"):
+        exponent = np.maximum(np.floor(np.log2(np.abs(x))), min_exponent)
+        step = 2.0 ** (exponent - precision + 1)
+        return _ended(np.rint(x / step) * step, x, largest)
+
+
+@chop.mistake("NaN was replaced by a number: NaN stays NaN.")
+def nan_replaced(x, precision, min_exponent, largest):
+    step = _step(x, precision, min_exponent)
+    rounded = _ended(np.rint(x / step) * step, x, largest)
+    return np.where(np.isnan(x), 0.0, rounded)
+
+
 @chop.mistake(
     "one step for all numbers: that is fixed point. In floating point the step doubles with "
     "every power of two; it depends on x."
@@ -211,11 +299,27 @@ def hidden_bit_counted_twice(x, precision, min_exponent, largest):
 
 
 @chop.mistake(
+    "the results have one bit too few, a step twice as wide: np.frexp's fraction lies in "
+    "[1/2, 1), so its exponent is one larger than e, and so is ceil(log2 |x|); or the hidden bit "
+    "was counted off twice.",
+    frexp=(True, False),
+)
+def one_bit_too_few(x, precision, min_exponent, largest, *, frexp):
+    if frexp:
+        step = np.ldexp(1.0, np.maximum(np.frexp(x)[1], min_exponent) - precision + 1)
+    else:
+        step = 2 * _step(x, precision, min_exponent)
+    return _ended(np.rint(x / step) * step, x, largest)
+
+
+@chop.mistake(
     "you rounded to decimal digits: the format's numbers are multiples of powers of two.",
     significant=(False, True),
+    digits=("as many", "fewer", "precision"),
 )
-def decimals(x, precision, min_exponent, largest, *, significant):
-    digits = math.ceil(precision * math.log10(2))
+def decimals(x, precision, min_exponent, largest, *, significant, digits):
+    worth = precision * math.log10(2)
+    digits = {"as many": math.ceil(worth), "fewer": int(worth), "precision": precision}[digits]
     if not significant:
         return _ended(np.round(x, digits), x, largest)
     rounded = [float(f"{value:.{digits - 1}e}") for value in np.ravel(x)]
@@ -335,10 +439,72 @@ def one_step_for_the_whole_way(a, b, *, end):
 
 @ulps_between.mistake(
     "the raw bit patterns were subtracted: that is right for two numbers of one sign only. "
-    "A negative float's bits begin with a 1, and grow as the float falls."
+    "A negative float's bits begin with a 1, and grow as the float falls.",
+    bits=("int32", "uint32"),
 )
-def raw_bit_patterns(a, b):
-    return np.abs(a.view(np.int32).astype(np.int64) - b.view(np.int32).astype(np.int64))
+def raw_bit_patterns(a, b, *, bits):
+    return np.abs(a.view(bits).astype(np.int64) - b.view(bits).astype(np.int64))
+
+
+@ulps_between.mistake(
+    "unsigned integers wrap round: below 0 they go on at 2^32. Subtract in int64."
+)
+def wraps_in_uint32(a, b):
+    return np.abs(a.view(np.uint32) - b.view(np.uint32)).astype(np.int64)
+
+
+@ulps_between.mistake(
+    "0.0 and −0.0 count as two numbers: every way across 0 is one step too long. Number the "
+    "negative floats by minus the bits of |x|, not by their complement."
+)
+def two_zeros(a, b):
+    def place(x):
+        bits = x.view(np.int32).astype(np.int64)
+        return np.where(bits < 0, ~(bits & 0x7FFFFFFF), bits)
+
+    return np.abs(place(a) - place(b))
+
+
+@ulps_between.mistake(
+    "the sign is masked off: 1 and −1 are no step apart then. A negative float's place is minus "
+    "that of |x|."
+)
+def magnitudes_only(a, b):
+    return np.abs(np.abs(_place_by_arithmetic(a)) - np.abs(_place_by_arithmetic(b)))
+
+
+@ulps_between.mistake(
+    "these are float64's steps, 2^29 to each of float32's: view the float32 numbers as int32."
+)
+def steps_of_float64(a, b):
+    def place(x):
+        bits = x.astype(np.float64).view(np.int64)
+        return np.where(bits < 0, -(bits & (2**63 - 1)), bits)
+
+    return np.abs(place(a) - place(b))
+
+
+@ulps_between.mistake(
+    "one too few: these are the numbers that lie between. Neighbours are 1 step apart."
+)
+def numbers_between(a, b):
+    return np.maximum(np.abs(_place_by_arithmetic(a) - _place_by_arithmetic(b)) - 1, 0)
+
+
+@ulps_between.mistake(
+    "the places went through float32, which skips integers from 2^24 on: keep them in int64."
+)
+def places_in_float32(a, b):
+    places = [_place_by_arithmetic(x).astype(np.float32) for x in (a, b)]
+    return np.abs(places[0] - places[1]).astype(np.int64)
+
+
+@ulps_between.mistake(
+    "a walk with np.nextafter that gives up: there may be thousands of millions of steps.",
+    limit=(100, 1000, 10000),
+)
+def walk_gives_up(a, b, *, limit):
+    return np.minimum(np.abs(_place_by_arithmetic(a) - _place_by_arithmetic(b)), limit)
 
 
 @ulps_between.mistake(
@@ -467,6 +633,14 @@ def signs_cancel(x, u):
 
 
 @rounding_floor.mistake(
+    "the matrix kept its signs: |x_j| alone is not enough, δ_ij − p_j is negative off the "
+    "diagonal. Take np.abs of the matrix too."
+)
+def matrix_with_signs(x, u):
+    return _solved(x, u, np.eye(len(x)) - _softmax(x))
+
+
+@rounding_floor.mistake(
     "only the class's own logit is there: p_i feels the rounding of every logit, through the sum."
 )
 def diagonal_alone(x, u):
@@ -489,6 +663,61 @@ def coarse_bound(x, u):
 
 
 @rounding_floor.mistake(
+    "this is the simpler bound u (|x_i| + Σ p_j |x_j|): the class's own logit enters with "
+    "1 − p_i, not with 1 + p_i."
+)
+def own_logit_in_full(x, u):
+    return u * (np.abs(x) + _softmax(x) @ np.abs(x))
+
+
+@rounding_floor.mistake("the class's own logit is missing: it enters with 1 − p_i.")
+def own_logit_missing(x, u):
+    p = _softmax(x)
+    return u * (p @ np.abs(x) - p * np.abs(x))
+
+
+@rounding_floor.mistake(
+    "the largest term was taken: all roundings may go the wrong way at once, so add them."
+)
+def largest_term(x, u):
+    return u * np.max(np.abs(np.eye(len(x)) - _softmax(x)) * np.abs(x), axis=1)
+
+
+@rounding_floor.mistake(
+    "the sum runs over i, the class whose log p moves: sum over j, the logit that is rounded."
+)
+def summed_over_the_classes(x, u):
+    return u * np.sum(np.abs(np.eye(len(x)) - _softmax(x)) * np.abs(x), axis=0)
+
+
+@rounding_floor.mistake(
+    "a root of a sum of squares: that is for independent errors. The worst case adds sizes."
+)
+def root_of_squares(x, u):
+    return u * np.sqrt(np.sum(((np.eye(len(x)) - _softmax(x)) * x) ** 2, axis=1))
+
+
+@rounding_floor.mistake("p is the softmax of x, not of |x|: the sizes stand in the product only.")
+def softmax_of_sizes(x, u):
+    return _solved(x, u, np.abs(np.eye(len(x)) - _softmax(np.abs(x))))
+
+
+@rounding_floor.mistake("u is missing: the rounding moves x_j by u |x_j|.")
+def without_u(x, u):
+    return _solved(x, 1.0, np.abs(np.eye(len(x)) - _softmax(x)))
+
+
+@rounding_floor.mistake(
+    "softmax's Jacobian was divided by p_i: where p_i underflows, 0/0 follows. log-softmax's has "
+    "no p_i in the first place."
+)
+def divided_by_p(x, u):
+    p = _softmax(x)
+    with np.errstate(all="ignore"):
+        return _solved(x, u, np.abs(p[:, None] * (np.eye(len(x)) - p) / p[:, None]))
+
+
+@rounding_floor.mistake(
     "distances from the maximum were taken for the logits: that is the floor after the shift, "
     "and here x itself was rounded."
 )
@@ -497,11 +726,11 @@ def distances_from_the_maximum(x, u):
 
 
 @rounding_floor.mistake(
-    "a factor 2 too much: u is the unit roundoff, half of eps, and one rounding errs by at most "
-    "u |x_j|."
+    "a factor 2: u is the unit roundoff, half of eps, and one rounding errs by at most u |x_j|.",
+    factor=(2.0, 0.5),
 )
-def eps_for_u(x, u):
-    return _solved(x, 2 * u, np.abs(np.eye(len(x)) - _softmax(x)))
+def eps_for_u(x, u, *, factor):
+    return _solved(x, factor * u, np.abs(np.eye(len(x)) - _softmax(x)))
 
 
 @rounding_floor.mistake(
@@ -692,15 +921,47 @@ def from_the_right(x, rnd):
 
 
 @softmax_rounded.mistake(
-    "another order: the maximum's own term was left out and added last. That is sound arithmetic, "
-    "and it rounds differently; asked is from left to right, all n terms."
+    "another order of the additions. That is sound arithmetic, and it rounds differently: asked "
+    "is from left to right, all n terms, the maximum's own among them.",
+    order=("maximum last", "ascending", "descending", "tree"),
 )
-def maximum_added_last(x, rnd):
-    d = rnd(x - np.max(x))
-    e = rnd(np.exp(d))
-    others = np.delete(e, np.argmax(x))
-    total = rnd(1 + _added(others, rnd)) if len(others) else e[0]
-    return rnd(e / total)
+def another_order(x, rnd, *, order):
+    e = rnd(np.exp(rnd(x - np.max(x))))
+    if order == "tree":
+        level = list(e)
+        while len(level) > 1:
+            pairs = [rnd(a + b) for a, b in zip(level[::2], level[1::2], strict=False)]
+            level = pairs + level[2 * len(pairs) :]
+        return rnd(e / level[0])
+    if order == "maximum last":
+        others = np.delete(e, np.argmax(x))
+        return rnd(e / (rnd(1 + _added(others, rnd)) if len(others) else e[0]))
+    return rnd(e / _added(np.sort(e)[:: 1 if order == "ascending" else -1], rnd))
+
+
+@softmax_rounded.mistake(
+    "the sum runs over the unrounded exps: what is added is what is divided, the rounded ones."
+)
+def sum_of_unrounded(x, rnd):
+    e = np.exp(rnd(x - np.max(x)))
+    return rnd(rnd(e) / _added(e, rnd))
+
+
+@softmax_rounded.mistake("the division is missing: these are the exps.")
+def not_divided(x, rnd):
+    return rnd(np.exp(rnd(x - np.max(x))))
+
+
+@softmax_rounded.mistake("the minimum was subtracted: then exp grows, and may overflow.")
+def shifted_by_the_minimum(x, rnd):
+    e = rnd(np.exp(rnd(x - np.min(x))))
+    return rnd(e / _added(e, rnd))
+
+
+@softmax_rounded.mistake("float16, whatever `rnd` says: the format is what `rnd` rounds to.")
+def float16_for_rnd(x, rnd):
+    e = to_float16(np.exp(to_float16(x - np.max(x))))
+    return to_float16(e / _added(e, to_float16))
 
 
 # --- 11.5 ----------------------------------------------------------------------------------------
@@ -764,11 +1025,12 @@ lse_bound.reasoning(
 
 
 @lse_bound.mistake(
-    "this is |y + n − x_min|: the last addition, m + log1p(rest), is missing. It alone can err "
-    "by |y| u."
+    "the last addition, m + log1p(rest), is missing. It alone can err by |y| u.",
+    script=(True, False),
 )
-def without_the_last_addition(x, u):
-    return abs(_logsumexp(x) + len(x) - np.min(x)) * u
+def without_the_last_addition(x, u, *, script):
+    y = _logsumexp(x)
+    return abs(y + len(x) - np.min(x)) * u if script else (y + len(x) - 1 - np.min(x)) * u
 
 
 @lse_bound.mistake("this is the relative bound: leave the division by |y| out.")
@@ -787,11 +1049,56 @@ def maximum_for_minimum(x, u):
 
 
 @lse_bound.mistake(
-    "2y for |y| + y: they are the same for a positive y only. For a negative one the two cancel "
-    "to 0."
+    "the minimum enters as −min x, sign and all: of distances, and a distance m − x_min is not "
+    "m − |x_min|.",
+    part=("plus", "minus size", "plus size", "smallest size"),
 )
-def twice_y(x, u):
-    return (2 * _logsumexp(x) + len(x) - 1 - np.min(x)) * u
+def minimum_without_its_sign(x, u, *, part):
+    y, smallest = _logsumexp(x), np.min(x)
+    part = {"plus": smallest, "minus size": -abs(smallest), "plus size": abs(smallest),
+            "smallest size": -np.min(np.abs(x))}[part]  # fmt: skip
+    return (abs(y) + y + len(x) - 1 + part) * u
+
+
+@lse_bound.mistake(
+    "twice y for |y| + y: they are the same for a positive y only. For a negative one the two "
+    "cancel to 0.",
+    size=(False, True),
+)
+def twice_y(x, u, *, size):
+    y = _logsumexp(x)
+    return (2 * (abs(y) if size else y) + len(x) - 1 - np.min(x)) * u
+
+
+@lse_bound.mistake(
+    "the maximum stands where y belongs: the log-sum-exp lies up to log n above it.",
+    both=(True, False),
+)
+def maximum_for_y(x, u, *, both):
+    m = np.max(x)
+    return (abs(m if both else _logsumexp(x)) + m + len(x) - 1 - np.min(x)) * u
+
+
+@lse_bound.mistake("u is missing: the bound counts roundings, and each is worth u.")
+def u_left_out(x, u):
+    y = _logsumexp(x)
+    return abs(y) + y + len(x) - 1 - np.min(x)
+
+
+@lse_bound.mistake(
+    "n − 1 for the sum is missing, or only its logarithm is there: added one after the other, "
+    "n terms round n − 1 times.",
+    tree=(False, True),
+)
+def additions_not_counted(x, u, *, tree):
+    y = _logsumexp(x)
+    return (abs(y) + y + (math.ceil(math.log2(len(x))) if tree else 0) - np.min(x)) * u
+
+
+@lse_bound.mistake("the maximum was not added back: y = m + log Σ exp(x − m).")
+def shift_not_undone(x, u):
+    y = np.log(np.sum(np.exp(x - np.max(x))))
+    return (abs(y) + y + len(x) - 1 - np.min(x)) * u
 
 
 @lse_bound.mistake("a factor 2: u is the unit roundoff, half of eps.", factor=(2.0, 0.5))
@@ -934,9 +1241,37 @@ def short_two_sum(x, *, first):
 
 
 @softmax_sharp.mistake(
-    "this is exp(x − LSE): the rounding of LSE, up to u |LSE|, goes into every entry. "
-    "It needs no division, and loses more."
+    "lost was added to e as it is: it is an error of the exponent, so e grows by e · lost."
 )
-def by_log_softmax(x):
-    m, _, e = _shifted32(x)
-    return np.exp(x - (m + np.log(e.sum(axis=-1, keepdims=True))))
+def lost_added_to_e(x):
+    m, d, e = _shifted32(x)
+    b = d - x
+    return _normalised(e + ((x - (d - b)) + (-m - b)))
+
+
+@softmax_sharp.mistake(
+    "the maximum of the whole batch was subtracted: rows far below it underflow. Each row has its "
+    "own: max(axis=-1, keepdims=True).",
+    wide=(True, False),
+)
+def global_maximum(x, *, wide):
+    x = x.astype(np.float64) if wide else x
+    with np.errstate(all="ignore"):
+        return _normalised(np.exp(x - x.max()))
+
+
+@softmax_sharp.mistake("the mean was subtracted: the largest exponent may still overflow.")
+def shifted_by_the_mean(x):
+    with np.errstate(all="ignore"):
+        return _normalised(np.exp(x - x.mean(axis=-1, keepdims=True)))
+
+
+@softmax_sharp.mistake(
+    "this is exp(x − LSE): the rounding of LSE, up to u |LSE|, goes into every entry. "
+    "It needs no division, and loses more.",
+    shifted=(False, True),
+)
+def by_log_softmax(x, *, shifted):
+    m, d, e = _shifted32(x)
+    log_sum = np.log(e.sum(axis=-1, keepdims=True))
+    return np.exp(d - log_sum) if shifted else np.exp(x - (m + log_sum))

@@ -164,15 +164,6 @@ def last_sum_that_grew(v, precision):
 
 
 @wrong("12.1")
-def never_rounds(v, precision):
-    """Adds in float64: it never stops."""
-    s = 0.0
-    while s + v != s:
-        s += v
-    return s
-
-
-@wrong("12.1")
 def first_inexact_integer(v, precision):
     """2**p + 1, the first integer that is not in the format."""
     return 2.0 ** (precision + math.ceil(math.log2(v))) + 1
@@ -248,6 +239,18 @@ def indices(x, add):
         return add(between(start, middle), between(middle, stop))
 
     return between(0, len(x))
+
+
+@right("12.2")
+def odd_one_joins_last_pair(x, add):
+    """An odd one joins the last pair: one level deeper, and never more than one."""
+    x = list(x)
+    while len(x) > 1:
+        odd = x.pop() if len(x) % 2 else None
+        x = [add(x[i], x[i + 1]) for i in range(0, len(x), 2)]
+        if odd is not None:
+            x[-1] = add(x[-1], odd)
+    return x[0]
 
 
 @wrong("12.2")
@@ -356,18 +359,6 @@ def queue_that_turns(x, add):
         a, b = queue.popleft(), queue.popleft()
         queue.append(add(a, b))
     return queue[0]
-
-
-@wrong("12.2")
-def odd_one_joins_last_pair(x, add):
-    """An odd one is added to the last pair: too deep."""
-    x = list(x)
-    while len(x) > 1:
-        odd = x.pop() if len(x) % 2 else None
-        x = [add(x[i], x[i + 1]) for i in range(0, len(x), 2)]
-        if odd is not None:
-            x[-1] = add(x[-1], odd)
-    return x[0]
 
 
 @wrong("12.2")
@@ -945,6 +936,7 @@ def arguments_exchanged(x, size, add):
 @wrong("12.4")
 def again_and_again(x, size, add):
     """Pieces of pieces until one is left: a tree with `size` branches."""
+    size = max(size, 2)
     while len(x) > 1:
         x = [reduce(add, x[i : i + size]) for i in range(0, len(x), size)]
     return x[0]

@@ -55,10 +55,9 @@ def fractions_one_by_one(x, precision, min_exponent, largest):
 def magic_constant(x, precision, min_exponent, largest):
     """Adds 1.5 * 2**52 steps and takes them off again."""
     x = np.asarray(x, dtype=np.float64)
-    c = 1.5 * 2.0**52 * spacing(x, precision, min_exponent)
-    y = (x + c) - c
-    y[np.abs(y) > largest] *= np.inf
-    return y
+    q, c = spacing(x, precision, min_exponent), 1.5 * 2.0**52
+    y = ((x / q + c) - c) * q
+    return np.where(np.abs(y) > largest, y * np.inf, y)
 
 
 @right("11.1")
