@@ -1086,8 +1086,8 @@ def u_left_out(x, u):
 
 
 @lse_bound.mistake(
-    "n − 1 for the sum is missing, or only its logarithm is there: added one after the other, "
-    "n terms round n − 1 times.",
+    "n − 1 for the sum is missing, or only its logarithm is there: exp rounds once, and the other "
+    "n − 1 terms, added one after the other, n − 2 times.",
     tree=(False, True),
 )
 def additions_not_counted(x, u, *, tree):
@@ -1107,7 +1107,10 @@ def eps_and_u_confused(x, u, *, factor):
     return factor * (abs(y) + y + len(x) - 1 - np.min(x)) * u
 
 
-@lse_bound.mistake("n for n − 1: n terms are added with n − 1 additions.")
+@lse_bound.mistake(
+    "n for n − 1: one rounding is exp's, and n − 1 terms, the maximum's left out, take n − 2 "
+    "additions."
+)
 def n_additions(x, u):
     y = _logsumexp(x)
     return (abs(y) + y + len(x) - np.min(x)) * u
