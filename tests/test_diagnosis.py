@@ -350,3 +350,15 @@ def test_an_exception_is_shown_where_a_wrong_result_needs_a_stack_of_numbers():
     verdict = check("3.1", second_axis)
     assert verdict.probe[0].ndim == 1
     assert "AxisError" in dict(verdict.rows)["yours"]
+
+
+def test_a_truth_value_has_no_digits_to_count():
+    verdict = check("12.5", lambda f, x: len(x) % 2 == 1)
+    assert verdict.status == "wrong", verdict.message
+    assert "could not be judged" not in verdict.message
+
+
+def test_axes_are_not_exchanged_under_a_function_that_is_passed():
+    start = time.process_time()
+    check("12.5", lambda f, x: len(x) % 2 == 1)
+    assert time.process_time() - start < 3.0

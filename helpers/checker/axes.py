@@ -69,6 +69,8 @@ def mistaken_along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Di
         return None
     if not any(case.mine.error is None or _misses_an_axis(case.mine.error) for case in cases):
         return None
+    if any(callable(argument) for case in cases for argument in case.probe.arguments):
+        return None  # the axes are those of the function that is passed, not the answer's choice
     everyone: list[tuple[Mistake | None, Callable[..., Any]]] = [(None, exercise.reference)]
     everyone += members(exercise)
     ordered = failing_first(cases)
