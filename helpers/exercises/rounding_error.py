@@ -454,13 +454,27 @@ def wraps_in_uint32(a, b):
 
 
 @ulps_between.mistake(
-    "0.0 and −0.0 count as two numbers: every way across 0 is one step too long. Number the "
-    "negative floats by minus the bits of |x|, not by their complement."
+    "every way across 0 is one step too long: 0.0 and −0.0 count as two numbers there. Number the "
+    "negative floats by minus the bits of |x|, not by their complement.",
+    equal_zeros=(False, True),
 )
-def two_zeros(a, b):
+def two_zeros(a, b, *, equal_zeros):
+    def place(x):
+        bits = (x + 0 if equal_zeros else x).view(np.int32).astype(np.int64)
+        return np.where(bits < 0, ~(bits & 0x7FFFFFFF), bits)
+
+    return np.abs(place(a) - place(b))
+
+
+@ulps_between.mistake(
+    "the negative floats got places above the positive ones: 2^31 − bits, in int64, is positive "
+    "where bits is negative. The place of a negative float is −2^31 − bits.",
+    positive=(0, 2**31),
+)
+def negative_floats_on_top(a, b, *, positive):
     def place(x):
         bits = x.view(np.int32).astype(np.int64)
-        return np.where(bits < 0, ~(bits & 0x7FFFFFFF), bits)
+        return np.where(bits < 0, 2**31 - bits, bits + positive)
 
     return np.abs(place(a) - place(b))
 
