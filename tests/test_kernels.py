@@ -262,6 +262,12 @@ def test_input_that_is_not_real(bad):
             function(bad)
 
 
+def test_axes_count_from_the_end_too():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4))
+    for axis, same in ((-3, 0), (-2, 1), ((-3, -1), (0, 2))):
+        np.testing.assert_array_equal(kernels.softmax(x, axis=axis), kernels.softmax(x, axis=same))
+
+
 def test_axis_out_of_range():
     for axis in (2, -3, (0, 0), (0, 5)):
         with pytest.raises(ValueError, match="axis"):
@@ -448,6 +454,14 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex(x):
     assert (gap <= level + 1e-12).all()
     np.testing.assert_allclose(np.where(p > 0, gap - level, 0), 0, atol=1e-12)
     np.testing.assert_allclose(kernels.sparsemax(torch.tensor(x)), p, atol=1e-15)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_sparsemax_of_large_logits_and_of_a_batch_of_two_axes(index):
+    x = both([4e15, 4e15 - 0.5, -4e15])[index]
+    assert np.asarray(kernels.sparsemax(x)).tolist() == [0.75, 0.25, 0]
+    batch = both(np.random.default_rng(0).standard_normal((2, 3, 4)))[index]
+    np.testing.assert_array_equal(kernels.sparsemax(batch)[1, 2], kernels.sparsemax(batch[1, 2]))
 
 
 @pytest.mark.parametrize("index", [0, 1])

@@ -104,6 +104,14 @@ def test_long_rows(name, n):
     )
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_million_equal_logits_add_up_in_float32(rows):
+    x = np.full((rows, 1_000_000), -0.3, np.float32)
+    truth = float(x[0, 0]) + np.log(1e6)
+    assert (np.abs(kernels.logsumexp(x) - truth) <= 3 * np.spacing(np.float32(truth))).all()
+    np.testing.assert_allclose(kernels.softmax(x), 1e-6, rtol=8 * np.finfo(np.float32).eps)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["float32", "float64", "float16"])
 def test_a_hundred_thousand_classes(name):
