@@ -479,6 +479,7 @@ def test_means_smooth_maxima_and_entropy():
     expected = scipy.special.logsumexp(x, axis=-1) - math.log(3)
     np.testing.assert_allclose(kernels.log_mean_exp(x), expected, rtol=1e-14)
     assert kernels.smooth_max([1.0, 1.0], 2.0) == pytest.approx(1 + math.log(2) / 2)
+    assert kernels.smooth_max([1.0, 1.0], 0.5) == pytest.approx(1 + 2 * math.log(2))
     assert kernels.smooth_max([3.0, 1e3], 1e306) == 1e3
     assert kernels.smooth_max([-INF, -INF], 2.0) == -INF
     assert kernels.smooth_max([3.0], 2.0) == 3.0

@@ -83,6 +83,25 @@ def test_dominant_entry_keeps_its_digits_at_every_gap(name, bound, library):
         assert (np.abs(np.asarray(actual, np.float64) - truth) <= bound * truth).all()
 
 
+@pytest.mark.parametrize("library", ["numpy", "columns", "torch"])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize(("name", "gap"), [("float32", 101.0), ("float64", 742.0)])
+def test_many_subnormal_exponentials_add_up(name, gap, rows, library):
+    x = np.zeros((rows, 201))
+    x[:, 1:] = -gap
+    with mpmath.workdps(50):
+        truth = float(mpmath.log1p(200 * mpmath.exp(-gap)))
+    winner = np.zeros(rows, int)
+    convert = to_torch(name) if library == "torch" else to_numpy(name)
+    for actual in (
+        -compute("log_softmax", convert(x), winner, library)[:, 0],
+        compute("cross_entropy", convert(x), winner, library),
+        compute("logsumexp", convert(x), winner, library),
+    ):
+        error = np.abs(np.asarray(actual, np.float64) - truth)
+        assert (error <= 2 * float(np.finfo(name).smallest_subnormal)).all()
+
+
 @pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize("n", [1_000, 20_000])
 def test_long_rows(name, n):
