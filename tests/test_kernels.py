@@ -504,6 +504,9 @@ def test_label_smoothing_is_pytorchs():
             kernels.label_smoothing([1], 2, epsilon)
     with pytest.raises(ValueError, match="labels"):
         kernels.label_smoothing([2], 2, 0.1)
+    for labels in both([0.0, 1.0]):
+        with pytest.raises(TypeError, match="integers"):
+            kernels.label_smoothing(labels, 2, 0.1)
 
 
 # --- attention --------------------------------------------------------------------------------
