@@ -858,6 +858,38 @@ def _filled(x, mask, fill):
     return x + np.where(mask, 0.0, fill) if isinstance(fill, _Added) else np.where(mask, x, fill)
 
 
+_LARGE_KEPT = (
+    extreme(np.array([1000.0, 999.0, 0.0]), np.array([_T, _T, _F]), note="large kept logits"),
+    extreme(np.array([-1000.0, -1001.0]), np.array([_T, _T]), note="kept logits near -1000"),
+    extreme(
+        np.array([0.0, 1.0, 2000.0]),
+        np.array([_T, _T, _F]),
+        note="a masked logit 2000 above the kept ones",
+    ),
+    extreme(
+        np.array([[1000.0, 998.0], [-1000.0, -1001.0]]),
+        np.array([[_T, _T], [_T, _T]]),
+        note="rows 2000 apart",
+    ),
+    extreme(np.array([-100.0, 3.0, -101.0]), np.array([_T, _F, _T]), note="kept logits near -100"),
+    extreme(
+        np.array([-1000.0, 3.0, -1001.0]),
+        np.array([_T, _F, _T]),
+        note="kept logits near -1000, one masked",
+    ),
+    extreme(
+        np.array([-10000.0, 5.0, -10001.0]),
+        np.array([_T, _F, _T]),
+        note="kept logits near -1e4: no masked value may look like them",
+    ),
+    extreme(np.array([-1e9, 5.0, -1e9 - 2]), np.array([_T, _F, _T]), note="kept logits near -1e9"),
+    extreme(
+        np.array([_LOWEST, 5.0]), np.array([_T, _F]), note="the kept logit is finfo.min itself"
+    ),
+)
+"""Kept and masked logits far from 0 and from each other: probes of 3.4 and of 3.5."""
+
+
 @exercise(
     "3.4",
     minutes=8,
@@ -896,37 +928,7 @@ def _filled(x, mask, fill):
             np.array([[_F, _F, _F], [_T, _F, _T]]),
             note="one of two rows is fully masked",
         ),
-        extreme(np.array([1000.0, 999.0, 0.0]), np.array([_T, _T, _F]), note="large kept logits"),
-        extreme(np.array([-1000.0, -1001.0]), np.array([_T, _T]), note="kept logits near -1000"),
-        extreme(
-            np.array([0.0, 1.0, 2000.0]),
-            np.array([_T, _T, _F]),
-            note="a masked logit 2000 above the kept ones",
-        ),
-        extreme(
-            np.array([[1000.0, 998.0], [-1000.0, -1001.0]]),
-            np.array([[_T, _T], [_T, _T]]),
-            note="rows 2000 apart",
-        ),
-        extreme(
-            np.array([-100.0, 3.0, -101.0]), np.array([_T, _F, _T]), note="kept logits near -100"
-        ),
-        extreme(
-            np.array([-1000.0, 3.0, -1001.0]),
-            np.array([_T, _F, _T]),
-            note="kept logits near -1000, one masked",
-        ),
-        extreme(
-            np.array([-10000.0, 5.0, -10001.0]),
-            np.array([_T, _F, _T]),
-            note="kept logits near -1e4: no masked value may look like them",
-        ),
-        extreme(
-            np.array([-1e9, 5.0, -1e9 - 2]), np.array([_T, _F, _T]), note="kept logits near -1e9"
-        ),
-        extreme(
-            np.array([_LOWEST, 5.0]), np.array([_T, _F]), note="the kept logit is finfo.min itself"
-        ),
+        *_LARGE_KEPT,
     ],
     truth=_masked_softmax_truth,
     relative=_spread_of_kept,
@@ -1253,37 +1255,7 @@ def _size_of_kept(x, mask, expected):
             note="a kept probability too small for float64; its log is -800",
         ),
         extreme(np.array([0.0, -30.0, 5.0]), np.array([_T, _T, _F]), note="a kept log p of -30"),
-        extreme(np.array([1000.0, 999.0, 0.0]), np.array([_T, _T, _F]), note="large kept logits"),
-        extreme(np.array([-1000.0, -1001.0]), np.array([_T, _T]), note="kept logits near -1000"),
-        extreme(
-            np.array([0.0, 1.0, 2000.0]),
-            np.array([_T, _T, _F]),
-            note="a masked logit 2000 above the kept ones",
-        ),
-        extreme(
-            np.array([[1000.0, 998.0], [-1000.0, -1001.0]]),
-            np.array([[_T, _T], [_T, _T]]),
-            note="rows 2000 apart",
-        ),
-        extreme(
-            np.array([-100.0, 3.0, -101.0]), np.array([_T, _F, _T]), note="kept logits near -100"
-        ),
-        extreme(
-            np.array([-1000.0, 3.0, -1001.0]),
-            np.array([_T, _F, _T]),
-            note="kept logits near -1000, one masked",
-        ),
-        extreme(
-            np.array([-10000.0, 5.0, -10001.0]),
-            np.array([_T, _F, _T]),
-            note="kept logits near -1e4: no masked value may look like them",
-        ),
-        extreme(
-            np.array([-1e9, 5.0, -1e9 - 2]), np.array([_T, _F, _T]), note="kept logits near -1e9"
-        ),
-        extreme(
-            np.array([_LOWEST, 5.0]), np.array([_T, _F]), note="the kept logit is finfo.min itself"
-        ),
+        *_LARGE_KEPT,
     ],
     truth=_masked_log_softmax_truth,
     scale=_size_of_kept,

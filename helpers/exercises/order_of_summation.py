@@ -227,7 +227,7 @@ tree_reduce.reasoning(
 )
 
 
-def _left(x, add):
+def _folded(x, add):
     result = x[0]
     for element in x[1:]:
         result = add(result, element)
@@ -245,10 +245,7 @@ def left_fold(x, add, *, backwards):
         for element in x[-2::-1]:
             result = add(element, result)
         return result
-    result = x[0]
-    for element in x[1:]:
-        result = add(result, element)
-    return result
+    return _folded(x, add)
 
 
 @tree_reduce.mistake(
@@ -279,7 +276,7 @@ def folded_in_part(x, add, *, block):
             result = add(result, element)
         results.append(result)
     if block == 2:
-        return _left(results, add)
+        return _folded(results, add)
     return _by_halves(results, add)
 
 
@@ -306,7 +303,7 @@ def odd_ones_at_the_end(x, add):
         if len(x) % 2:
             aside.append(x.pop())
         x = [add(x[i], x[i + 1]) for i in range(0, len(x), 2)]
-    return _left([x[0], *aside], add)
+    return _folded([x[0], *aside], add)
 
 
 @tree_reduce.mistake(
@@ -650,13 +647,6 @@ split_reduce.reasoning(
     "result of a piece, and the order in which results are combined, stay the same, and so do the "
     "bits. With a fixed number of pieces they would change with that number."
 )
-
-
-def _folded(x, add):
-    result = x[0]
-    for element in x[1:]:
-        result = add(result, element)
-    return result
 
 
 def _halves(x, add):
