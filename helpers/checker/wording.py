@@ -73,16 +73,6 @@ def unfit(exercise: Exercise, answer: Any) -> Verdict | None:
     )
 
 
-def beyond_judging(exercise: Exercise, error: Exception) -> Verdict:
-    """Return the verdict on an answer on which the checker itself failed."""
-    return verdict(
-        exercise,
-        "error",
-        f"This answer cannot be judged: comparing what it does ended in {type(error).__name__}.",
-        look="Return a plain array or number, and please report this with your code.",
-    )
-
-
 def right(exercise: Exercise, notes: tuple[str, ...]) -> Verdict:
     """Return the verdict on a right answer: what was tested, and the remark."""
     return verdict(
