@@ -539,6 +539,7 @@ def _peel(r: Rows) -> Peeled:
         faint = xp.max(others, axis=-1, keepdims=True) < -enough
         lift = xp.where(faint, xp.full_like(m, enough), xp.zeros_like(m))
         e = xp.where(top, zero, xp.exp(d + lift) * (1 + lost))
-        rest = xp.sum(e, axis=-1, keepdims=True) * xp.exp(-lift)
+        lowered = xp.exp(-lift)
+        rest = xp.sum(e, axis=-1, keepdims=True) * lowered
         one = xp.where(xp.isfinite(m), xp.ones_like(m), xp.full_like(m, math.nan))
-        return Peeled(m, top, d, e * xp.exp(-lift), rest, one)
+        return Peeled(m, top, d, e * lowered, rest, one)
