@@ -258,10 +258,11 @@ merge.hints(
     "np.where(m == -np.inf, 0, m) is what you subtract; what you return is m itself.",
 )
 merge.reasoning(
-    "Each sum moves from its own maximum to the common one: s·e^(m_i − m). The larger part's factor "
-    "is exactly 1. An empty part's is exp(−inf) = 0, except where both are empty: −inf − (−inf) is "
-    "NaN. So the *difference* is guarded, by subtracting 0 there. The state itself stays (−inf, 0), "
-    "and no finite number takes part: there is none that a score could not fall below."
+    "Each sum moves from its own maximum to the common one: s·e^(m_i − m). The larger part's "
+    "factor is exactly 1. An empty part's is exp(−inf) = 0, except where both are empty: "
+    "−inf − (−inf) is NaN. So the *difference* is guarded, by subtracting 0 there. The state "
+    "itself stays (−inf, 0), and no finite number takes part: there is none that a score could "
+    "not fall below."
 )
 
 
