@@ -152,13 +152,31 @@ def from_the_right(x):
 @rescalings.mistake(
     "this is not the number of times: the running maximum itself, or its places, came back. "
     "Count how often it changes.",
-    what=("running maximum", "maximum", "marks", "places"),
+    what=("running maximum", "maximum", "marks", "places", "place of the maximum"),
 )
 def returns_the_maximum(x, *, what):
     running = np.maximum.accumulate(x)
     marks = x > np.concatenate([[-_INF], running[:-1]])
     given = {"running maximum": running, "maximum": x.max(), "marks": marks}
+    given["place of the maximum"] = x.argmax()
     return given.get(what, np.flatnonzero(marks))
+
+
+@rescalings.mistake(
+    "the maximum is never moved: each logit is compared with the same number. Let the larger logit "
+    "take its place.",
+    with_what=("-inf", "the first"),
+)
+def never_moves_the_maximum(x, *, with_what):
+    return int(np.sum(x > -_INF)) if with_what == "-inf" else 1 + int(np.sum(x > x[0]))
+
+
+@rescalings.mistake(
+    "the different values of the row are counted. Count those that are larger than all before.",
+    infinite=(True, False),
+)
+def counts_different_values(x, *, infinite):
+    return len(np.unique(x if infinite else x[x > -_INF]))
 
 
 @rescalings.mistake("the running minimum is counted. A larger logit replaces the maximum.")
@@ -370,13 +388,14 @@ def forgets_the_sums(m1, s1, m2, s2, *, guarded):
 
 @merge.mistake(
     "the log-sum-exp came back. Return the state it is made of, (m, s).",
-    form=("alone", "with s", "with 1"),
+    form=("alone", "with s", "with 1", "with m"),
 )
 def returns_the_lse(m1, s1, m2, s2, *, form):
     m, first, second = _moved_by(m1, m2, guarded=True)
     s = s1 * first + s2 * second
     lse = m + np.log(s)
-    return {"alone": lse, "with s": (lse, s), "with 1": (lse, np.ones_like(s))}[form]
+    pairs = {"with s": (lse, s), "with 1": (lse, np.ones_like(s)), "with m": (m, lse)}
+    return pairs.get(form, lse)
 
 
 @merge.mistake(
@@ -395,8 +414,9 @@ def empty_counts_one(m1, s1, m2, s2, *, where):
     "m is not the larger of the two maxima. With any other shift exp can overflow, and the next "
     "merge relies on it.",
     shift=("smaller", "first", "second", "mean", "sum", "log-sum"),
+    guarded=(True, False),
 )
-def another_shift(m1, s1, m2, s2, *, shift):
+def another_shift(m1, s1, m2, s2, *, shift, guarded):
     choices = {
         "smaller": np.minimum(m1, m2),
         "first": m1,
@@ -406,8 +426,35 @@ def another_shift(m1, s1, m2, s2, *, shift):
         "log-sum": np.logaddexp(m1, m2),
     }
     m = choices[shift]
-    finite = np.where(m == -_INF, 0, m)
+    finite = np.where(m == -_INF, 0, m) if guarded else m
     return m, s1 * np.exp(m1 - finite) + s2 * np.exp(m2 - finite)
+
+
+@merge.mistake(
+    "s belongs to the larger maximum, and another one came back as m. Return the one that you "
+    "subtracted.",
+    which=("first", "second", "smaller"),
+)
+def another_maximum_came_back(m1, s1, m2, s2, *, which):
+    _, first, second = _moved_by(m1, m2, guarded=True)
+    m = {"first": m1, "second": m2, "smaller": np.minimum(m1, m2)}[which]
+    return m, s1 * first + s2 * second
+
+
+@merge.mistake(
+    "0 is subtracted wherever one part is empty, and the other one's sum moves away from its "
+    "maximum. Guard where both are empty: where m is -inf."
+)
+def guard_is_too_wide(m1, s1, m2, s2):
+    m = np.maximum(m1, m2)
+    shift = np.where((m1 == -_INF) | (m2 == -_INF), 0, m)
+    return m, s1 * np.exp(m1 - shift) + s2 * np.exp(m2 - shift)
+
+
+@merge.mistake("the mean of the two moved sums came back. Add them.")
+def mean_of_the_sums(m1, s1, m2, s2):
+    m, first, second = _moved_by(m1, m2, guarded=True)
+    return m, (s1 * first + s2 * second) / 2
 
 
 @merge.mistake(
@@ -471,6 +518,7 @@ _RESTS = (_row(1, -2, 0.5, -_INF), _row(0.5, 2, 0, 0), _row(0, 2, 0.5, 1), _row(
         extreme(_row(0), _row(0), _row(-40), _row(0), note="0 and −40: the rest is 4.2e-18"),
         extreme(_row(-40), _row(0.5), _row(0), _row(1e-18), note="a rest of 1e-18 in the larger"),
         extreme(_row(5), _row(2e-20), *_EMPTY, note="a rest of 2e-20, and an empty part"),
+        extreme(_row(3), _row(0), _row(-37), _row(0), note="3 and −37: the rest is 4.2e-18"),
         extreme(_row(1000), _row(0.5), _row(998), _row(0.25), note="maxima near 1000"),
         extreme(_row(-1000), _row(0.5), _row(-998), _row(0.25), note="maxima near −1000"),
         extreme(_row(-1000), _row(0.5), _row(1000), _row(0.25), note="maxima 2000 apart"),
@@ -539,10 +587,12 @@ def counts_the_winners_one(m1, r1, m2, r2):
 @merge_rest.mistake(
     "the whole sum is formed and 1 subtracted at the end. That drops a small r: leave the "
     "winner's 1 out from the start.",
-    order=("at the end", "from the sums"),
+    order=("at the end", "from the sums", "through the log-sum-exps"),
 )
 def through_the_sums(m1, r1, m2, r2, *, order):
     m = np.maximum(m1, m2)
+    if order == "through the log-sum-exps":
+        return m, np.expm1(np.logaddexp(m1 + np.log1p(r1), m2 + np.log1p(r2)) - m)
     first, second = (1 + r1) * np.exp(m1 - m), (1 + r2) * np.exp(m2 - m)
     return m, first + second - 1 if order == "at the end" else np.expm1(np.log(first + second))
 
@@ -620,13 +670,21 @@ def moves_the_winner(m1, r1, m2, r2):
 
 @merge_rest.mistake(
     "the log-sum-exp came back. Return the state it is made of, (m, r).",
-    form=("alone", "with r"),
+    form=("alone", "with r", "with m"),
 )
 def returns_the_log_sum(m1, r1, m2, r2, *, form):
     m, r, low, r_low = _parted(m1, r1, m2, r2)
     r = r + (1 + r_low) * np.exp(low - m)
     lse = m + np.log1p(r)
-    return lse if form == "alone" else (lse, r)
+    return {"with r": (lse, r), "with m": (m, lse)}.get(form, lse)
+
+
+@merge_rest.mistake(
+    "the loser's rest is forgotten: it brings its maximum's own 1 *and* its rest, 1 + r_low."
+)
+def forgets_the_losers_rest(m1, r1, m2, r2):
+    m, r, low, _ = _parted(m1, r1, m2, r2)
+    return m, r + np.exp(low - m)
 
 
 # --- 14.4 ----------------------------------------------------------------------------------------
@@ -869,11 +927,13 @@ def winner_takes_all(o1, lse1, o2, lse2, *, lse):
     "a finite number stands for the log-sum-exp of nothing. That is -inf, which no part can fall "
     "below.",
     fill=(0.0, -1e3, -1e4, -1e9, -1e30, _FLOAT32_LOWEST, _LOWEST),
-    form=("in the result", "throughout"),
+    form=("in the result", "throughout", "clamped"),
 )
 def finite_log_of_nothing(o1, lse1, o2, lse2, *, fill, form):
     if form == "throughout":
         lse1, lse2 = (np.where(lse == -_INF, fill, lse) for lse in (lse1, lse2))
+    if form == "clamped":
+        lse1, lse2 = np.maximum(lse1, fill), np.maximum(lse2, fill)
     w1, w2 = _weights(lse1, lse2)
     lse = np.logaddexp(lse1, lse2)
     return _mean_of(o1, w1, o2, w2), np.where(lse == -_INF, fill, lse)
@@ -887,6 +947,34 @@ def weights_along_the_values(o1, lse1, o2, lse2, *, guarded):
     w1, w2 = _weights(lse1, lse2, guarded=guarded)
     total = np.where(w1 + w2 == 0, 1, w1 + w2) if guarded else w1 + w2
     return (w1 * o1 + w2 * o2) / total, np.logaddexp(lse1, lse2)
+
+
+@merge_attention.mistake(
+    "one maximum is subtracted for all queries. A query far below the others is left with nothing: "
+    "each has its own, np.maximum(lse1, lse2).",
+    guarded=(True, False),
+    lse=("logaddexp", "log of the sum"),
+)
+def one_maximum_for_all(o1, lse1, o2, lse2, *, guarded, lse):
+    m = max(lse1.max(), lse2.max())
+    shift = 0 if guarded and m == -_INF else m
+    w1, w2 = np.exp(lse1 - shift), np.exp(lse2 - shift)
+    merged = np.logaddexp(lse1, lse2) if lse == "logaddexp" else shift + np.log(w1 + w2)
+    return _mean_of(o1, w1, o2, w2, guarded=guarded), merged
+
+
+@merge_attention.mistake(
+    "a small number is added to the sum of the weights, and every output is a little too small. "
+    "The larger weight is 1: the sum is 0 only where both parts are empty.",
+    epsilon=tuple(10.0**-k for k in range(5, 13)),
+    lse=("logaddexp", "log of the sum"),
+)
+def epsilon_in_the_denominator(o1, lse1, o2, lse2, *, epsilon, lse):
+    m = np.maximum(lse1, lse2)
+    w1, w2 = _weights(lse1, lse2)
+    total = w1 + w2 + epsilon
+    o = (w1[:, None] * o1 + w2[:, None] * o2) / total[:, None]
+    return o, np.logaddexp(lse1, lse2) if lse == "logaddexp" else m + np.log(total)
 
 
 @merge_attention.mistake("the output came back alone. Return (o, lse).")
@@ -1002,8 +1090,10 @@ _LARGE = 768
                 note="scores near −2e4"),
         extreme(_UNIT, _on_first(-2e5, -2e5 - 1, 0), _VALUES[:3], _masks("110"), 1,
                 note="scores near −2e5, and a masked key"),
-        extreme(_UNIT, _on_first(0, -2e10, -2e10), _VALUES[:3], _masks("011"), 2,
+        extreme(_UNIT, _on_first(0, -2e10, -2e10 - 1000), _VALUES[:3], _masks("011"), 2,
                 note="a masked key, and scores of −2e10"),
+        extreme(_UNIT, _on_first(1000, -1000), _VALUES[:2], _masks("11"), 1,
+                note="a score of 1000, then one of −1000"),
         extreme(_UNIT, _on_first(0, -3e36), _VALUES[:2], _masks("01"), 1,
                 note="a masked key, and one at −3e36"),
         ordinary(*(_normal(_LARGE, 4) for _ in range(3)), np.tri(_LARGE, dtype=bool), 32,
@@ -1063,18 +1153,18 @@ def _in_tiles(Q, K, V, mask, block, *, start=-_INF, fill=-_INF, care="full", **c
 
     `care` is "full", "0/0" (divided by a sum of 0 at the end) or "none" (unguarded as well).
     """
-    root = 1.0 if changes.get("unscaled") else np.sqrt(Q.shape[1])
+    root = {"no": 1.0, "d": Q.shape[1]}.get(changes.get("root"), np.sqrt(Q.shape[1]))
     m, s = np.full(len(Q), start), np.zeros(len(Q))
     O = np.zeros((len(Q), V.shape[1]))
     end = len(K) - len(K) % block if changes.get("drops") else len(K)
     for first in range(0, end, block):
         tile = slice(first, first + block)
-        kept = mask[:, tile]
-        kept = ~kept if changes.get("inverted") else kept
         x = Q @ K[tile].T / root
-        x = x if changes.get("unmasked") else np.where(kept, x, fill)
+        x = np.where(_tile_of(mask, tile, x.shape[1], changes.get("mask_is")), x, fill)
         top = np.full(len(Q), x.max()) if changes.get("one_maximum") else x.max(axis=1)
         new = np.maximum(m, top)
+        if changes.get("latest"):
+            new = np.where(top == -_INF, m, top) if changes["latest"] == "unless empty" else top
         shift = new if care == "none" else np.where(new == -_INF, 0, new)
         own = np.where(top == -_INF, 0, top) if changes.get("tile_not_moved") else shift
         p, moved = np.exp(x - own[:, None]), np.exp(m - shift)
@@ -1087,9 +1177,16 @@ def _in_tiles(Q, K, V, mask, block, *, start=-_INF, fill=-_INF, care="full", **c
             O = O / (np.where(s == 0, 1, s) if care == "full" else s)[:, None]
         m = new
     total = np.where(s == 0, 1, s) if care == "full" else s
-    lse = m + np.log(total)
+    second = {"m": m, "log s": np.log(total), "s": s, "m + s": m + s}
+    lse = second.get(changes.get("second"), m + np.log(total))
     lse = np.where(s == 0, -_INF, lse) if changes.get("empty_is_infinite") else lse
     return (O if changes.get("undivided") else O / total[:, None]), lse
+
+
+def _tile_of(mask, tile, width, which):
+    """Return the part of the mask that belongs to a tile, or what is taken for it."""
+    kept = {"first": mask[:, :width], "all": np.ones_like(mask[:, tile])}.get(which, mask[:, tile])
+    return ~kept if which == "inverted" else kept
 
 
 _CARE = ("full", "0/0", "none")
@@ -1205,28 +1302,40 @@ def never_divides(Q, K, V, mask, block, *, care):
     care=_CARE,
 )
 def no_scale(Q, K, V, mask, block, *, care):
-    return _in_tiles(Q, K, V, mask, block, care=care, unscaled=True)
+    return _in_tiles(Q, K, V, mask, block, care=care, root="no")
 
 
 @tiled_attention.mistake(
-    "lse is the maximum alone. Add the log of the sum: m + log(s).",
+    "the scores are divided by d, not by its root.",
+    care=_CARE,
 )
-def lse_is_the_maximum(Q, K, V, mask, block):
-    x = _kept_scores(Q, K, mask)
-    return _in_tiles(Q, K, V, mask, block)[0], x.max(axis=1)
+def divides_by_d(Q, K, V, mask, block, *, care):
+    return _in_tiles(Q, K, V, mask, block, care=care, root="d")
 
 
-def _kept_scores(Q, K, mask):
-    return np.where(mask, Q @ K.T / np.sqrt(Q.shape[1]), -_INF)
+@tiled_attention.mistake(
+    "lse is the maximum alone. Add the log of the sum: m + log(s).", care=_CARE
+)
+def lse_is_the_maximum(Q, K, V, mask, block, *, care):
+    return _in_tiles(Q, K, V, mask, block, care=care, second="m")
 
 
-@tiled_attention.mistake("lse is the log of the sum alone. Add the maximum: m + log(s).",
-                         empty=("-inf", "0"))  # fmt: skip
-def lse_without_the_maximum(Q, K, V, mask, block, *, empty):
-    O, lse = _in_tiles(Q, K, V, mask, block)
-    top = _kept_scores(Q, K, mask).max(axis=1)
-    nothing = -_INF if empty == "-inf" else 0.0
-    return O, np.where(top == -_INF, nothing, lse - top)
+@tiled_attention.mistake(
+    "lse is the log of the sum alone. Add the maximum: m + log(s).",
+    care=_CARE,
+    empty=(True, False),
+)
+def lse_without_the_maximum(Q, K, V, mask, block, *, care, empty):
+    return _in_tiles(Q, K, V, mask, block, care=care, second="log s", empty_is_infinite=empty)
+
+
+@tiled_attention.mistake(
+    "the sum is not logged: lse is m + log(s).",
+    second=("m + s", "s"),
+    care=_CARE,
+)
+def lse_without_the_log(Q, K, V, mask, block, *, second, care):
+    return _in_tiles(Q, K, V, mask, block, care=care, second=second)
 
 
 @tiled_attention.mistake("lse has a second axis, shape (n_q, 1). Return shape (n_q,).", care=_CARE)
@@ -1248,9 +1357,35 @@ def finite_lse_of_nothing(Q, K, V, mask, block, *, empty):
     "one maximum is taken for the whole tile. A query far below the others is left with a sum of "
     "0: each has its own, max(axis=1).",
     care=_CARE,
+    empty=(True, False),
 )
-def one_maximum_per_tile(Q, K, V, mask, block, *, care):
-    return _in_tiles(Q, K, V, mask, block, care=care, one_maximum=True)
+def one_maximum_per_tile(Q, K, V, mask, block, *, care, empty):
+    return _in_tiles(Q, K, V, mask, block, care=care, one_maximum=True, empty_is_infinite=empty)
+
+
+@tiled_attention.mistake(
+    "the maximum is the tile's own, even where the one before was larger: the factor of the past "
+    "can overflow. Keep the larger of the two: np.maximum(m, x.max(axis=1)).",
+    latest=("always", "unless empty"),
+    care=_CARE,
+)
+def maximum_of_the_latest_tile(Q, K, V, mask, block, *, latest, care):
+    return _in_tiles(Q, K, V, mask, block, care=care, latest=latest)
+
+
+@tiled_attention.mistake(
+    "no maximum is subtracted: exp overflows, or vanishes altogether. Keep the maximum so far, and "
+    "subtract it.",
+    care=("full", "0/0"),
+)
+def no_maximum(Q, K, V, mask, block, *, care):
+    s, O = np.zeros(len(Q)), np.zeros((len(Q), V.shape[1]))
+    for first in range(0, len(K), block):
+        tile = slice(first, first + block)
+        p = np.where(mask[:, tile], np.exp(Q @ K[tile].T / np.sqrt(Q.shape[1])), 0)
+        s, O = s + p.sum(axis=1), O + p @ V[tile]
+    total = np.where(s == 0, 1, s) if care == "full" else s
+    return O / total[:, None], np.log(s)
 
 
 @tiled_attention.mistake(
@@ -1263,12 +1398,21 @@ def factor_upside_down(Q, K, V, mask, block, *, care):
 
 @tiled_attention.mistake("the mask is not used.")
 def no_mask(Q, K, V, mask, block):
-    return _in_tiles(Q, K, V, mask, block, unmasked=True)
+    return _in_tiles(Q, K, V, mask, block, mask_is="all")
+
+
+@tiled_attention.mistake(
+    "every tile got the mask of the first one. Cut the mask like the keys: "
+    "mask[:, start:start + block].",
+    care=_CARE,
+)
+def mask_of_the_first_tile(Q, K, V, mask, block, *, care):
+    return _in_tiles(Q, K, V, mask, block, care=care, mask_is="first")
 
 
 @tiled_attention.mistake("the mask is inverted: True means that the query may look.", care=_CARE)
 def inverted_mask(Q, K, V, mask, block, *, care):
-    return _in_tiles(Q, K, V, mask, block, care=care, inverted=True)
+    return _in_tiles(Q, K, V, mask, block, care=care, mask_is="inverted")
 
 
 @tiled_attention.mistake(
@@ -1299,7 +1443,7 @@ def holds_all_scores(Q, K, V, mask, block, *, copies):
         x /= np.sqrt(Q.shape[1])
         x[~mask] = -_INF
     else:
-        x = _kept_scores(Q, K, mask)
+        x = np.where(mask, Q @ K.T / np.sqrt(Q.shape[1]), -_INF)
     m = np.max(x, axis=1)
     shift = np.where(m == -_INF, 0, m)[:, None]
     if copies == "many":
@@ -1429,6 +1573,7 @@ def _backward(Q, K, V, O, lse, dO, **changes):
     x = Q @ K.T / (1 if changes.get("unscaled_scores") else root)
     minus = {"lse": lse, "nothing": 0 * lse, "maximum": x.max(axis=1)}
     P = np.exp(x - minus[changes.get("minus", "lse")][:, None])
+    P = P / changes.get("divided", 1)
     if changes.get("quotient"):
         P = np.exp(x) / np.exp(lse)[:, None]
     dP = dO @ V.T
@@ -1566,6 +1711,32 @@ def transpose_missing(Q, K, V, O, lse, dO, *, where):
     dS = P * (dO @ V.T - np.sum(dO * O, axis=1, keepdims=True))
     dK = (dS if "dK" in where else dS.T) @ Q / root
     return dS @ K / root, dK, (P if "dV" in where else P.T) @ dO
+
+
+@attention_backward.mistake(
+    "the exponentials are divided by lse itself. lse is the log of their sum: "
+    "P = exp(scores - lse).",
+    minus=("nothing", "maximum"),
+)
+def divides_by_lse(Q, K, V, O, lse, dO, *, minus):
+    return _backward(Q, K, V, O, lse, dO, minus=minus, divided=lse[:, None])
+
+
+@attention_backward.mistake(
+    "dV is divided by sqrt(d), too. The root stands in the scores: it belongs to dQ and dK only."
+)
+def dV_is_scaled(Q, K, V, O, lse, dO):
+    dQ, dK, dV = _backward(Q, K, V, O, lse, dO)
+    return dQ, dK, dV / np.sqrt(Q.shape[1])
+
+
+@attention_backward.mistake(
+    "the gradients came back in another order. Return (dQ, dK, dV).",
+    order=((2, 0, 1), (2, 1, 0), (0, 2, 1)),
+)
+def another_order(Q, K, V, O, lse, dO, *, order):
+    gradients = _backward(Q, K, V, O, lse, dO)
+    return tuple(gradients[i] for i in order)
 
 
 @attention_backward.mistake("the sign of dS is wrong. dS = P * (dP - D).")
