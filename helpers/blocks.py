@@ -63,11 +63,11 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
         # Every −log p is at least log1p(rest). Where that is not small beside m, one subtraction
         # does; elsewhere m + log1p(rest) would round away what is asked.
         once = (rest >= 1) & (np.abs(lse) < 4 * log_sum)
-        if _every(once):
-            np.subtract(block, lse, out=y)
-        else:
-            d = np.subtract(block, np.where(once, lse, m), out=buffer)
-            np.subtract(d, np.where(once, 0, log_sum), out=y)
+        np.subtract(block, lse, out=y)
+        if not _every(once):
+            twice = _index(~once, axis)
+            d = _taken(block, twice) - m[twice]
+            y[twice] = np.subtract(d, log_sum[twice], out=d)
     return _restored(out, order, shape)
 
 

@@ -189,7 +189,10 @@ def as_labels(labels: Array, n: int) -> tuple[Array, Any]:
 
 
 def _checked_labels(labels: Array, n: int, xp: Any) -> Array:
-    outside = (labels < 0) | (labels >= n)
+    if xp is array_api_numpy:
+        outside = labels.astype(np.uint64) >= n  # a negative label wraps round to a huge one
+    else:
+        outside = (labels < 0) | (labels >= n)
     if xp.count_nonzero(outside):
         row = int(xp.argmax(xp.astype(xp.reshape(outside, (-1,)), xp.int8)))
         label = int(xp.reshape(labels, (-1,))[row])
