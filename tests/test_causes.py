@@ -400,3 +400,23 @@ def test_several_results_of_different_shapes_are_judged():
 
     verdict = judge(halves_and_sums, lambda x: (np.sqrt(abs(x)), x.sum(axis=1)))
     assert verdict.status == "wrong", verdict.message
+
+
+def test_looking_for_a_cause_reads_nothing_that_can_be_read_once():
+    class Once:
+        def __init__(self, *parts):
+            self.parts = list(parts)
+
+        def __iter__(self):
+            parts, self.parts = self.parts, []
+            return iter(parts)
+
+    x = np.array([[1.0, -2.0, 3.0], [4.0, 0.5, 1.0]])
+
+    @exercise("99.2", minutes=1, probes=[ordinary(x, Once(1.0, 2.0), note="rows")], truth=None)
+    def weighted(x, weights):
+        """Return x times the sum of what can be read once."""
+        return x * sum(weights)
+
+    assert judge(weighted, lambda x, weights: x + 0.125).status == "wrong"
+    assert weighted.probes[0].arguments[1].parts == [1.0, 2.0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checker.calling import Outcome, run
+from helpers.checker.calling import Outcome, fresh, run
 from helpers.checker.cases import (
     Again,
     Case,
@@ -47,7 +47,7 @@ def along_another_axis(exercise: Exercise, cases: Sequence[Case]) -> Diagnosis |
             if x is None or x.ndim < 2:
                 return e
             others = [
-                arrange(a) if isinstance(a, np.ndarray) and a.shape == x.shape else a
+                arrange(a) if isinstance(a, np.ndarray) and a.shape == x.shape else fresh(a)
                 for a in case.probe.arguments[1:]
             ]
             return restore(np.asarray(exercise.reference(arrange(x), *others)), x)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from helpers.checker.calling import fresh
 from helpers.checker.cases import Case, Diagnosis, failing_first, first_array, same_values
 from helpers.checker.comparing import as_numbers
 from helpers.checker.declaration import Exercise
@@ -113,7 +114,7 @@ def _twice(expected: Any, case: Case) -> Any:
     array = first_array(case.probe)
     if array is None or array.shape != expected.shape:
         return None
-    return case.exercise.reference(expected, *case.probe.arguments[1:])
+    return case.exercise.reference(expected, *map(fresh, case.probe.arguments[1:]))
 
 
 def holds(exercise: Exercise, cases: Sequence[Case], transform: Transform) -> bool:
