@@ -28,12 +28,12 @@ lab: $(VENV)/.lab ## open the course in JupyterLab (your copies of the notebooks
 reset: $(VENV)/.lab ## a pristine copy of one notebook, the old one kept: make reset N=03
 	@$(if $(N),$(PY) tools/lab.py --reset $(N),echo "which notebook? make reset N=03"; exit 2)
 
-test: $(VENV)/.test ## unit tests, every notebook compared with its outputs and run solved
-	@echo "Unit tests, then every notebook as stored and as solved (a few minutes)"
+test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, every exercise solved
+	@echo "Unit tests, every notebook as stored, every exercise solved (a few minutes)"
 	$(PYTEST)
 
 test-slow: $(VENV)/.test $(VENV)/.book
-	@echo "The slow tests: browser, hostile answers in fresh kernels, grading, the book, no network"
+	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks, grading, the book, no network"
 	$(PYTEST) -m "slow or browser" tests
 
 test-all: test test-slow ## the same and all that is slow: browser, grading, book, no network
