@@ -3,7 +3,8 @@
 >>> from helpers import check, figures, kernels
 
 `check`, `hint`, `solution` and `progress` are all that a learner needs to know. The submodules
-(`kernels`, `gradients`, `partials`, `formats`, `oracle`, `figures`) are imported by their names.
+(`kernels`, `gradients`, `partials`, `distributed`, `ranks`, `formats`, `oracle`, `figures`) are
+imported by their names.
 """
 
 from typing import TYPE_CHECKING, Any
