@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for `tools`, which `material` calls
 sys.path.insert(0, str(Path(__file__).parent))
 
+import live
 import material
 from myst_nb.sphinx_ import HideCodeCellNode
 
@@ -88,5 +89,6 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):
 
 def setup(app):
     """Read docstrings as they are meant, and let folds say what they hold."""
+    app.connect("build-finished", live.bring_playground)
     app.connect("autodoc-process-docstring", material.escape_bars, priority=900)
     app.add_node(HideCodeCellNode, override=True, html=(material.visit_fold, material.depart_fold))

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import live
 import nbformat
 
 from tools import minutes
@@ -53,7 +54,7 @@ def for_the_website(notebook: nbformat.NotebookNode) -> None:
                 cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-output"]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(*SOURCE_LINK, cell.source)
+            cell.source = live.link_playground(re.sub(*SOURCE_LINK, cell.source))
         elif cell.id.startswith("check-"):
             cell.outputs = []
 
