@@ -161,16 +161,17 @@ def test_who_has_copies_from_before_is_told_of_a_newer_edition(course: Path, wor
     assert lab.bring_copies(course, work) == []
 
 
-def test_the_printed_page_follows_the_course_unless_the_learner_wrote_on_it(
-    course: Path, work: Path
+@pytest.mark.parametrize("name", lab.PAGES)
+def test_a_page_beside_the_notebooks_follows_the_course_unless_the_learner_changed_it(
+    course: Path, work: Path, name: str
 ) -> None:
-    page = work / lab.PAGE
+    page = work / name
     for text in ("first", "second"):
-        (course / lab.PAGE).write_text(text)
+        (course / name).write_text(text)
         lab.bring_copies(course, work)
         assert page.read_text() == text
     page.write_text("with my notes")
-    (course / lab.PAGE).write_text("third")
+    (course / name).write_text("third")
     lab.bring_copies(course, work)
     assert page.read_text() == "with my notes"
 

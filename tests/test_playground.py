@@ -20,7 +20,7 @@ pytest.importorskip("playwright", reason="the tests' requirements are not instal
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-PAGE = (ROOT / "book" / "playground" / "index.html").as_uri()
+PAGE = (ROOT / "notebooks" / "playground.html").as_uri()
 SCREENSHOTS = ROOT / "build" / "screenshots"
 NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn"]
 FORMS = ["textbook", "shifted", "log1p"]

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = "softmax_page.pdf"  # which notebooks link to
+PAGES = ("softmax_page.pdf", "playground.html")  # which notebooks link to
 EDITIONS = ".editions.json"  # in work/: which edition of each notebook the learner has
 NEEDED = ("helpers", "ipywidgets", "jupyterlab", "matplotlib", "numpy", "scipy", "sklearn", "torch")
 OLDEST = (3, 11)
@@ -162,20 +162,21 @@ def bring_copies(course: Path, work: Path) -> list[str]:
                 f"yours is untouched."
             )
         record[source.name] = edition(source)
-    bring_page(course / PAGE, work / PAGE, record)
+    for page in PAGES:
+        bring_page(course / page, work / page, record)
     write_editions(work, record)
     return news
 
 
 def bring_page(source: Path, target: Path, record: dict[str, str]) -> None:
-    """Bring the printed page, newer editions too; one that the learner has changed stays."""
+    """Bring a page beside the notebooks, newer editions too; one that was changed stays."""
 
     def name(path: Path) -> str:
         return f"bytes-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
-    if source.exists() and (not target.exists() or name(target) == record.get(PAGE)):
+    if source.exists() and (not target.exists() or name(target) == record.get(source.name)):
         shutil.copyfile(source, target)
-        record[PAGE] = name(source)
+        record[source.name] = name(source)
 
 
 def find_notebook(course: Path, number: str) -> Path:
