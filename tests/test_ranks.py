@@ -53,7 +53,7 @@ def add_up(shard, factor=1):
     return total.item()
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4))])
 def test_every_rank_has_its_shard_and_the_arguments(size):
     assert run(add_up, [10**r for r in range(size)], 3) == [int("3" * size)] * size
 
