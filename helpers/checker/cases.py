@@ -64,14 +64,17 @@ def is_real(value: Any) -> bool:
     return isinstance(as_numbers(value), np.ndarray) and as_numbers(value).dtype.kind in "biuf"
 
 
-def cases_of(exercise: Exercise, findings: Findings) -> list[Case]:
-    """Return outcome, expectation and failure of each probe that diagnosis reads."""
+def cases_of(exercise: Exercise, findings: Findings, *, narrow: bool = False) -> list[Case]:
+    """Return outcome, expectation and failure of each probe that diagnosis reads.
+
+    With `narrow` those of narrower formats are among them.
+    """
     failures = {id(failure.probe): failure for failure in findings.failures}
     expected = expected_outcomes(exercise)
     return [
         Case(exercise, i, probe, findings.outcomes[i], expected[i], failures.get(id(probe)))
         for i, probe in enumerate(exercise.probes)
-        if exercise.is_read(probe)
+        if (narrow or exercise.is_read(probe))
         and i < len(findings.outcomes)
         and not (findings.tensors and is_read_only(probe))
     ]

@@ -49,6 +49,10 @@ def diagnose(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis:
         diagnosis = find(exercise, cases)
         if diagnosis is not None:
             return diagnosis
+    if all(case.failure is None for case in cases):  # a mistake that shows in narrow formats alone
+        diagnosis = _named(exercise, cases_of(exercise, findings, narrow=True))
+        if diagnosis is not None:
+            return diagnosis
     with np.errstate(all="ignore"):
         composed = mistaken_along_another_axis(exercise, cases) or mistaken_in_some_dimensions(
             exercise, cases
