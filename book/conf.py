@@ -32,7 +32,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 
-# Notebooks: as stored.  A slider needs a running kernel, so its plain words are shown here.
+# Notebooks: as stored.  A slider's widget needs a running kernel: its still is shown, and moves.
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
@@ -90,5 +90,6 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):
 def setup(app):
     """Read docstrings as they are meant, and let folds say what they hold."""
     app.connect("build-finished", live.bring_playground)
+    app.connect("html-page-context", live.load_moving)
     app.connect("autodoc-process-docstring", material.escape_bars, priority=900)
     app.add_node(HideCodeCellNode, override=True, html=(material.visit_fold, material.depart_fold))

@@ -57,6 +57,8 @@ def for_the_website(notebook: nbformat.NotebookNode) -> None:
             cell.source = live.link_playground(re.sub(*SOURCE_LINK, cell.source))
         elif cell.id.startswith("check-"):
             cell.outputs = []
+        elif cell.id.startswith("slider-"):
+            live.mark_moving(cell)
 
 
 def bring_mathjax() -> None:

@@ -133,7 +133,7 @@ class Figure:
 
 
 class _Interactive(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A box of controls above a figure, whose plain text is words, not an address."""
+    """A box of controls above a figure. Its plain text is words, its HTML the figure, standing."""
 
     def __init__(self, controls: list[Any], screen: Any) -> None:
         super().__init__([*controls, screen])
@@ -142,6 +142,9 @@ class _Interactive(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no 
 
     def __repr__(self) -> str:
         return self._words
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super()._repr_mimebundle_(**kwargs), "text/html": self.children[-1].value}
 
 
 def slider(draw: Callable[..., tuple[Any, str]], **controls: Any) -> ipywidgets.VBox:
@@ -158,8 +161,8 @@ def slider(draw: Callable[..., tuple[Any, str]], **controls: Any) -> ipywidgets.
     Returns
     -------
     ipywidgets.VBox
-        Where no kernel runs (on a code host, in print) only its name is left: put a static figure
-        that says the same beside it.
+        Where no kernel runs (on a code host, in print) the figure stands as it was first drawn; on
+        the website it moves, by what `book/_static/moving.js` says of this cell.
 
     Raises
     ------
