@@ -315,3 +315,23 @@ def test_light_and_dark_are_a_press_away(reader: Any, address: str) -> None:
         reader.locator("figure img").first.scroll_into_view_if_needed()
         reader.screenshot(path=str(SCREENSHOTS / f"book-{theme}.png"))
     assert colours["light"] != colours["dark"]
+
+
+@pytest.mark.browser
+def test_a_figure_moves_and_the_playground_is_a_link_away(reader: Any, address: str) -> None:
+    reader.goto(f"{address}/notebooks/09_gaps_and_top_k.html")
+    settle(reader)
+    box = reader.locator('.moving-figure[data-figure="slider-cuts"]')
+    for name in ("τ", "mass"):
+        words = box.get_by_role("img").get_attribute("aria-label")
+        box.get_by_role("slider", name=name).press("Home")
+        assert box.get_by_role("img").get_attribute("aria-label") != words
+    box.screenshot(path=str(SCREENSHOTS / "book-moving.png"))
+    reader.get_by_role("link", name="the playground", exact=True).click()
+    assert reader.locator("#cut").input_value() == "top-p"
+    reader.get_by_role("link", name="The course").click()
+    assert reader.locator("article h1").first.is_visible()
+    weight = (
+        "performance.getEntriesByType('resource').filter(r => r.name.includes('moving')).length"
+    )
+    assert reader.evaluate(weight) == 0, "pages without a figure load nothing for it"

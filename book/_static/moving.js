@@ -310,18 +310,20 @@ globalThis.MovingFigures = (() => {
     const picture = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     picture.setAttribute("role", "img");
     const caption = document.createElement("figcaption");
-    caption.setAttribute("role", "status");
+    const said = document.createElement("p");
+    said.setAttribute("role", "status");
+    caption.append(said);
     const sliders = Object.entries(controls).map(([name, [min, max, step, value]]) => {
       made += 1;
       const label = document.createElement("label");
       const slider = document.createElement("input");
-      const shown = document.createElement("output");
+      const shown = document.createElement("span"); // read out by the slider itself
+      shown.setAttribute("aria-hidden", "true");
       slider.id = `moving-${made}`;
       Object.assign(slider, { type: "range", min, max, step });
       slider.value = value;
       label.htmlFor = slider.id;
       label.textContent = NAMES[name] ?? name;
-      shown.htmlFor = slider.id;
       panel.append(label, slider, shown);
       slider.addEventListener("input", () => update());
       return [name, slider, shown];
@@ -339,7 +341,7 @@ globalThis.MovingFigures = (() => {
       picture.setAttribute("aria-label", words);
       picture.innerHTML = svg.inside;
       clearTimeout(telling); // a screen reader is told once things rest
-      telling = setTimeout(() => (caption.textContent = words), 250);
+      telling = setTimeout(() => (said.textContent = words), 250);
     }
     update();
     figure.append(panel, picture, caption);
