@@ -38,7 +38,7 @@ _in_use = threading.Lock()
 def run(
     worker: Callable[..., Any], shards: Sequence[Any], *common: Any, seconds: float = 10
 ) -> list[Any]:
-    """Call worker(shard, *common) for every shard at once, each on a process (a rank) of its own.
+    """Call `worker(shard, *common)` for every shard at once, each on a rank, a process of its own.
 
     The ranks form the default group of `torch.distributed`, with the gloo back end: rank r has
     shards[r]. The processes are kept for the next call; the first one takes a few seconds.
