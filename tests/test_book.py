@@ -96,7 +96,8 @@ def test_every_internal_link_leads_somewhere(book: Path, pages: dict[Path, Page]
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
-            known = pages.get(target)
+            # What stands after the playground's # is a state, no place on it.
+            known = pages.get(target) if target.name != "playground.html" else None
             if not target.is_file() or (anchor and known and unquote(anchor) not in known.ids):
                 broken.append(f"{path.relative_to(book)}: {link}")
     assert broken == []
@@ -322,6 +323,7 @@ def test_a_figure_moves_and_the_playground_is_a_link_away(reader: Any, address: 
     reader.goto(f"{address}/notebooks/09_gaps_and_top_k.html")
     settle(reader)
     box = reader.locator('.moving-figure[data-figure="slider-cuts"]')
+    reader.locator("details", has=box).locator("summary").click()  # it answers a prediction
     for name in ("τ", "mass"):
         words = box.get_by_role("img").get_attribute("aria-label")
         box.get_by_role("slider", name=name).press("Home")
