@@ -402,6 +402,20 @@ def test_the_exact_answers_are_the_oracles(machine: Any, name: str) -> None:
         assert np.allclose(computed, expected, rtol=1e-15, atol=0, equal_nan=True), (x, y)
 
 
+def test_a_tie_is_none_when_something_is_left_however_small(machine: Any) -> None:
+    """log p = −4000 − 2⁻⁴² − e⁻⁴⁰⁰⁰…: a tie of float64, but for its last part."""
+    log_p = machine.evaluate(
+        """() => Softmax.formats.roundExact(
+            Softmax.forms.exact([2 ** -42, -4000], 1, 1).logP[1], "float64")"""
+    )
+    assert log_p == -(4000 + 2**-41)
+    with mpmath.workdps(1900):
+        truth = (
+            -4000 - mpmath.mpf(2) ** -42 - mpmath.log1p(mpmath.exp(-4000 - mpmath.mpf(2) ** -42))
+        )
+        assert log_p == formats.round_to(truth, "float64")
+
+
 def test_the_log1p_form_is_that_of_the_kernels(machine: Any) -> None:
     """In float64, where a kernel rounds as often, within a few units in the last place."""
     rows = [row for row in ROWS["float64"] if row[1] == 1 and np.all(np.abs(row[0]) < 1e6)]
