@@ -169,3 +169,11 @@ def test_probes_survive_the_reference(exercise):
     """Whatever is shared between calls must not have been changed by the calls so far."""
     assert all(outcome.modified == () for outcome in expected_outcomes(exercise))
     assert isinstance(expected_outcomes(exercise)[0], Outcome)
+
+
+def test_the_draws_of_16_3_have_no_ties():
+    for probe in course.exercises()["16.3"].probes:
+        x, g, _ = probe.arguments
+        for row in np.reshape(x + g, (-1, x.shape[-1])):
+            finite = row[np.isfinite(row)]
+            assert len(np.unique(finite)) == len(finite), probe.note

@@ -446,7 +446,7 @@ def _drawn_one_by_one(x, g, k):
 
 
 _LOGITS = _row(2, 1, 0.5, 0, -1)
-_OF_LOGITS = _row(-0.25, 0.75, 2.5, 0.125, 2.0)
+_OF_LOGITS = _row(-0.25, 0.5, 2.5, 0.125, 2.0)
 _MASKED = _row(-_INF, 0, -3, -_INF)
 _OF_MASKED = _row(9, 0.1, 0.2, 5)
 
@@ -1060,7 +1060,7 @@ def _tested(counts, p, least=5, **changes):
         counts, expected = counts[p > 0], expected[p > 0]
     small = changes.get("small", lambda o, e: e < least)(counts, expected)
     kept, of_kept = counts[~small].astype(float), expected[~small]
-    if changes.get("pool", True):
+    if changes.get("pool", True) and (small.any() or changes.get("empty") != "0/0 if any is small"):
         kept = np.append(kept, counts[small].sum())
         of_kept = np.append(of_kept, expected[small].sum())
     if changes.get("empty") is None:
@@ -1082,9 +1082,13 @@ def _tested(counts, p, least=5, **changes):
 @chi_square.mistake(
     "small cells are not pooled: one chance hit where 0.01 is expected decides the test. Add up "
     "the cells that are expected less than `least` times.",
-    zero=("inf", "0/0 counts as 0"),
+    zero=("inf", "0/0 counts as 0", "0/0"),
 )
 def no_pooling(counts, p, least=5, *, zero):
+    if zero == "0/0":
+        return _tested(
+            counts, p, least, small=lambda o, e: e < 0, pool=False, empty="0/0", zero="not seen"
+        )
     if zero == "inf":
         return _tested(counts, p, least, small=lambda o, e: e < 0)
     return _tested(counts, p, least, small=lambda o, e: e < 0, empty="counted")
@@ -1146,10 +1150,12 @@ def degrees_before_pooling(counts, p, least=5, *, of):
 @chi_square.mistake(
     "a pooled cell that expects nothing is counted as a cell. Where its expectation is 0, leave it "
     "out.",
-    empty=("counted", "0/0"),
+    empty=("counted", "0/0", "0/0 if any is small"),
+    zero=("inf", "not seen"),
 )
-def empty_cell_counts(counts, p, least=5, *, empty):
-    return _tested(counts, p, least, empty=empty)
+def empty_cell_counts(counts, p, least=5, *, empty, zero):
+    also = {} if zero == "inf" else {"zero": zero}
+    return _tested(counts, p, least, empty=empty, **also)
 
 
 @chi_square.mistake(
