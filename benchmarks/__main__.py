@@ -1,4 +1,4 @@
-"""`make bench`: write the tables of accuracy, invariance and speed to benchmarks/results/."""
+"""`make bench`: write tables of accuracy, invariance, speed, memory to benchmarks/results/."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import scipy
 import scipy.special
 import torch
 
-from benchmarks import accuracy, invariance, speed
+from benchmarks import accuracy, invariance, shards, speed
 from benchmarks.summary import three_numbers
 from helpers import figures, kernels
 
@@ -252,6 +252,8 @@ def main() -> None:
         "Memory is the peak of our call, result included, as a share of the input's.",
         "",
         *everybody,
+        "",
+        *shards.section(),
     ]
     tables = "\n".join(summary + details) + "\n"
     (RESULTS / "tables.md").write_text(tables, encoding="utf-8")

@@ -98,6 +98,18 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return _restored(out, order, shape)
 
 
+@np.errstate(all="ignore")
+def partial(x: np.ndarray) -> np.ndarray:
+    """Return m and rest side by side, shape (..., 2) in at least float32; rest is 0 at m = ±inf."""
+    order, shape = _memory_order(x), x.shape
+    x = _arranged(x, order)
+    out = np.empty((len(x), 2, x.shape[-1]), _wide(x))
+    for block, y, buffer, axis, _ in _blocks(x, out):
+        m, rest = _maximum_and_rest(block, buffer, axis, for_their_sum=True)
+        np.concatenate([m, rest], axis=axis, out=y)
+    return _restored(out, order, shape)
+
+
 # --- one block ------------------------------------------------------------------------------
 
 

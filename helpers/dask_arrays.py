@@ -18,7 +18,7 @@ from dask.core import flatten
 from .partials import Partial, merge, partial
 from .rows import Axis, _checked_axes, as_labels
 
-AT_ONCE = 2**15  # entries of a block that are worked on together: what is in between stays small
+AT_ONCE = 2**16  # entries of a block that are worked on together: what is in between stays small
 
 
 def logsumexp(x: Array, axis: Axis, keepdims: bool) -> Array:
@@ -113,36 +113,29 @@ def _state_of_block(
     dtype: np.dtype,
 ) -> np.ndarray:
     """Return the states of a block's rows, the class axes kept with length 1."""
-    batch = tuple(i for i in range(x.ndim) if i not in axes)
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    count = int(np.prod([x.shape[i] for i in batch], dtype=int))
-    n = int(np.prod([x.shape[i] for i in axes], dtype=int))
-    values = np.transpose(x, batch + axes).reshape(count, n)
-    found = np.empty(count, dtype)
-    for rows in _pieces(count, max(AT_ONCE // max(n, 1), 1)):
-        parts = [partial(values[rows, part]) for part in _pieces(n, AT_ONCE)]
-        m, rest = merge(*parts) if parts else partial(values[rows])
-        found["m"][rows], found["rest"][rows] = m, rest
+    found = np.empty(shape, dtype)
+    state = partial(x, axes)
+    found["m"], found["rest"] = np.reshape(state.m, shape), np.reshape(state.rest, shape)
+    if labels is not None and first is not None:  # then the classes are the last axis
+        n = x.shape[-1]
+        values, flat = x.reshape(found.size, n), found.reshape(-1)
+        place = np.reshape(labels, -1) - first[0]
+        here = np.flatnonzero((place >= 0) & (place < n))
+        flat["x_y"] = 0
+        flat["x_y"][here] = values[here, place[here]]
         if "gaps" in found.dtype.names:
-            found["gaps"][rows] = sum(_gaps(values[rows, part], m) for part in _pieces(n, AT_ONCE))
-    if labels is not None and first is not None:
-        place = np.reshape(labels, count) - first[0]
-        here = (place >= 0) & (place < n)
-        found["x_y"] = 0
-        found["x_y"][here] = values[here, place[here]]
-    if "n" in found.dtype.names:
-        found["n"] = n
-    return found.reshape(shape)
-
-
-def _pieces(n: int, most: int) -> list[slice]:
-    return [slice(a, a + most) for a in range(0, n, most)]
+            few = max(AT_ONCE // max(n, 1), 1)
+            for rows in (slice(a, a + few) for a in range(0, len(values), few)):
+                flat["gaps"][rows] = _gaps(values[rows], flat["m"][rows])
+            flat["n"] = n
+    return found
 
 
 def _gaps(x: np.ndarray, m: np.ndarray) -> np.ndarray:
     """Return Σ (m − x_j), at a maximum of ±inf as if it were 0: no term that counts is negative."""
     with np.errstate(all="ignore"):
-        return np.sum(_finite(m)[:, None] - x.astype(m.dtype, copy=False), axis=-1)
+        return np.sum(_finite(m)[:, None] - x, axis=-1, dtype=m.dtype)
 
 
 def _merge_blocks(blocks: Any, axis: Any, keepdims: bool) -> np.ndarray:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import blocks
 from .kernels import _peel
 from .rows import Array, Axis, floating, rows
 
@@ -86,6 +87,9 @@ def partial(x: Array, axis: Axis = -1) -> Partial:
     if r.n == 0:
         wide = r.wide().dtype
         m, rest = (r.xp.astype(r.constant(value), wide) for value in (-math.inf, 0.0))
+    elif r.is_numpy:
+        both = blocks.partial(r.values)
+        m, rest = both[..., 0], both[..., 1]
     else:
         peeled = _peel(r)
         m, rest = peeled.m, peeled.rest

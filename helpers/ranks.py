@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from pathlib import Path
@@ -138,6 +139,8 @@ def _ready(size: int) -> list[Any]:
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
+    # A process that has ended by itself is replaced, and the call goes on: nothing to warn of.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     for attempt in range(2):  # a process that idled here may have been killed by somebody
         try:
             while len(_pool) < size:
