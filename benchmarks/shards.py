@@ -182,7 +182,7 @@ def section() -> list[str]:
         "",
         *overhead,
         "",
-        "Log-sum-exp of 200×16 000 float64 logits that are in memory, as a Dask array of 16 blocks, as",
+        "Log-sum-exp of 200×16 000 float64 logits in memory, as a Dask array of 16 blocks, as",
         "a share of the time of one call of the kernel: "
         + ", ".join(f"{name} {share:.2f}" for name, share in dask_times.items())
         + ".",
