@@ -12,7 +12,7 @@ from tools.notebooks import FOLDED
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
-NOTEBOOKS = 17  # when the course is complete
+NOTEBOOKS = 18  # when the course is complete
 
 # Every statement that the course owes an executed cell: letter of the part, number of statements.
 CLAIMS_IN_PART = {
