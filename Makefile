@@ -16,7 +16,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	&& echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab reset test test-slow test-all quick lint format notebooks page bench book soak lock clean
+.PHONY: help lab reset test test-slow test-all quick lint format notebooks page bench book soak \
+	hub hub-load lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -32,11 +33,11 @@ test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, eve
 	@echo "Unit tests, every notebook as stored, every exercise solved (a few minutes)"
 	$(PYTEST)
 
-test-slow: $(VENV)/.test $(VENV)/.book
-	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks, grading, the book, no network"
+test-slow: $(VENV)/.test $(VENV)/.book $(VENV)/.hub
+	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks, grading, the hub, the book, no network"
 	$(PYTEST) -m "slow or browser" tests
 
-test-all: test test-slow ## the same and all that is slow: browser, grading, book, no network
+test-all: test test-slow ## the same and all that is slow: browser, grading, hub, book, no network
 
 quick: $(VENV)/.test ## the tests without the notebooks, under a minute
 	@echo "The unit tests, without the notebooks"
@@ -67,11 +68,17 @@ book: $(VENV)/.book ## the website, from the stored outputs, in build/book
 soak: $(VENV)/.test ## every notebook ten times over, threads and hash seeds varied (long)
 	$(PY) tools/soak.py
 
+hub: $(VENV)/.hub ## a class on this machine, as root: JupyterHub (book/teaching.md)
+	@$(PY) -m jupyterhub -f deploy/jupyterhub_config.py
+
+hub-load: $(VENV)/.hub $(VENV)/.test ## a whole class at once on a hub of its own: make hub-load USERS=20
+	@$(PY) tools/hub_load.py $(if $(USERS),--users $(USERS))
+
 lock: $(VENV)/.test ## resolve the requirements afresh into constraints.txt
 	$(PIP) --upgrade uv
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --upgrade --no-annotate \
 	--no-emit-package softmax-course --quiet -o constraints.txt \
-	requirements.txt requirements-test.txt requirements-book.txt
+	requirements.txt requirements-test.txt requirements-book.txt requirements-hub.txt
 
 clean: ## remove the environment and what was built; work/ stays
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -101,4 +108,11 @@ $(VENV)/.test: requirements-test.txt $(VENV)/.lab
 $(VENV)/.book: requirements-book.txt $(VENV)/.lab
 	@echo "Installing what the book needs"
 	@$(PIP) -r requirements-book.txt
+	@touch $@
+
+# The proxy in front of the hub comes from npm, by the node that requirements-hub.txt brings.
+$(VENV)/.hub: requirements-hub.txt deploy/proxy/package-lock.json $(VENV)/.lab
+	@echo "Installing what the hub needs"
+	@$(PIP) -r requirements-hub.txt
+	@cd deploy/proxy && PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --no-audit --no-fund --silent
 	@touch $@

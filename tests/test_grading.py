@@ -67,7 +67,7 @@ def test_the_teachers_edition_differs_by_the_hidden_line_only(tmp_path: Path, pa
 def test_the_teachers_settings_are_kept(tmp_path: Path) -> None:
     settings = tmp_path / "nbgrader_config.py"
     settings.write_text("# mine\n")
-    assert classroom.main([str(tmp_path), "1"]) == 0
+    assert classroom.main(["assignments", str(tmp_path), "1"]) == 0
     assert settings.read_text() == "# mine\n"
     assert (tmp_path / "source/01_definition/01_definition.ipynb").is_file()
 
@@ -147,7 +147,7 @@ def nbgrader(course: Path, *arguments: str) -> None:
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a course that was released, handed in by every student, and graded."""
     folder = tmp_path_factory.mktemp("course")
-    assert classroom.main([str(folder), *(path.stem for path in GRADED)]) == 0
+    assert classroom.main(["assignments", str(folder), *(path.stem for path in GRADED)]) == 0
     for path in GRADED:
         nbgrader(folder, "generate_assignment", path.stem)
         for name, student in STUDENTS.items():

@@ -44,6 +44,17 @@ def test_check_takes_down_its_verdict():
     assert records.record("0.1").state == "done"
 
 
+def test_check_takes_down_the_name_of_a_mistake_and_nothing_of_the_answer(store):
+    for _ in range(2):
+        check("0.1", lambda p: p.sum(axis=0))
+    check("0.1", lambda p: p.sum(axis=1))
+    assert records.record("0.1").mistakes == {"column_sums": 2}
+    stored = json.loads((store / "progress.json").read_text())["exercises"]["0.1"]
+    assert set(stored) == {
+        "attempts", "status", "solved", "hints", "solution_requests", "mistakes",
+    }  # fmt: skip
+
+
 def test_the_folder_is_the_users_own_by_default(monkeypatch):
     monkeypatch.delenv("SOFTMAX_COURSE_STATE")
     assert records.folder().name == "softmax-course"
@@ -94,6 +105,16 @@ def test_reset_one_and_all():
     assert records.all() == {}
 
 
+def test_reset_of_everything_leaves_nothing_on_the_disk(store):
+    store.mkdir()
+    (store / "progress.json").write_text("damaged")
+    records.note("0.1", "wrong", "column_sums")
+    assert (store / "progress.damaged-1.json").exists()
+    progress(reset="all")
+    assert "column_sums" not in (store / "progress.json").read_text()
+    assert not list(store.glob("progress.damaged-*"))
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -104,6 +125,8 @@ def test_reset_one_and_all():
         '{"exercises": 3}',
         '{"exercises": {"3.1": 7}}',
         '{"exercises": {"3.1": {"attempts": "many"}}}',
+        '{"exercises": {"3.1": {"mistakes": ["no_shift"]}}}',
+        '{"exercises": {"3.1": {"mistakes": {"no_shift": "often"}}}}',
         "[" * 100_000,
         "\x00\x01",
     ],
@@ -153,6 +176,8 @@ def test_simultaneous_kernels_lose_nothing(store):
 
 
 def test_export_for_a_teacher(tmp_path):
+    for mistake in ("one", "other", "other"):
+        records.note("9.1", "wrong", mistake)
     for identifier in ("10.1", "9.1"):
         records.note(identifier, "right")
     shown = repr(progress(export=tmp_path / "me.csv"))
@@ -161,6 +186,7 @@ def test_export_for_a_teacher(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["exercise"] for row in rows] == ["9.1", "10.1"]
     assert rows[0]["state"] == "done"
+    assert [row["mistakes"] for row in rows] == ["other: 2; one: 1", ""]
     progress(export=tmp_path / "me.json")
     assert json.loads((tmp_path / "me.json").read_text())[1]["attempts"] == 1
     assert "Nothing was written" in repr(progress(export=tmp_path / "me.txt"))

@@ -20,7 +20,12 @@ from benchmarks.summary import three_numbers
 from tests.course import PATHS, read
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = ["requirements.txt", "requirements-test.txt", "requirements-book.txt"]
+REQUIREMENTS = [
+    "requirements.txt",
+    "requirements-test.txt",
+    "requirements-book.txt",
+    "requirements-hub.txt",
+]
 SUPPORTED = ("3.11", "3.12", "3.13")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

@@ -126,7 +126,7 @@ class Course:
             )
             return Verdict("error", declared.id, line, headline=line)
         verdict = judge(declared, answer)
-        self.records.note(declared.id, verdict.status)
+        self.records.note(declared.id, verdict.status, verdict.mistake)
         before = history.outdated(_name_of(answer, declared.name))
         standing = self._standing(declared) if verdict.status == "right" else ""
         message = f"{before} {verdict.message}" if before else verdict.message

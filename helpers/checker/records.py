@@ -17,13 +17,13 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-__all__ = ["Record", "Records"]
+__all__ = ["Record", "Records", "records_in"]
 
 FILE = "progress.json"
 PATIENCE = 2.0  # seconds to wait for another kernel's lock
@@ -45,6 +45,8 @@ class Record:
         How many hints were shown.
     solution_requests : int
         How often the solution was asked for.
+    mistakes : dict
+        How often each mistake was recognised, by its name.
     """
 
     attempts: int = 0
@@ -52,6 +54,7 @@ class Record:
     solved: bool = False
     hints: int = 0
     solution_requests: int = 0
+    mistakes: dict[str, int] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -92,13 +95,15 @@ class Records:
         """Return the record of one exercise; a blank one where nothing was done yet."""
         return self.all().get(identifier, Record())
 
-    def note(self, identifier: str, status: str) -> None:
-        """Take down a verdict."""
+    def note(self, identifier: str, status: str, mistake: str | None = None) -> None:
+        """Take down a verdict, and the mistake that was recognised; never the answer."""
         with self._changed() as all_records:
             entry = all_records.setdefault(identifier, Record())
             entry.status = status
             entry.attempts += status != "not started"
             entry.solved |= status == "right"
+            if mistake is not None:
+                entry.mistakes[mistake] = entry.mistakes.get(mistake, 0) + 1
 
     def next_hint(self, identifier: str, available: int) -> int:
         """Return the number of the hint to show now, from 1; after the last one, the last again."""
@@ -115,12 +120,16 @@ class Records:
             return entry.solution_requests
 
     def reset(self, identifier: str | None = None) -> None:
-        """Forget one exercise, or everything."""
+        """Forget one exercise, or everything: damaged files that were put aside too."""
         with self._changed() as all_records:
             if identifier is None:
                 all_records.clear()
             else:
                 all_records.pop(identifier, None)
+        if identifier is None:
+            for aside in self.folder().glob("progress.damaged-*.json"):
+                with contextlib.suppress(OSError):
+                    aside.unlink()
 
     def export(self, path: str | Path) -> Path:
         """Write the records for a teacher, as CSV or JSON by the name's ending.
@@ -150,7 +159,7 @@ class Records:
             text = io.StringIO()
             writer = csv.DictWriter(text, names, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({**row, "mistakes": _listed(row["mistakes"])} for row in rows)
             path.write_text(text.getvalue(), encoding="utf-8")
         elif path.suffix == ".json":
             path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
@@ -190,11 +199,10 @@ class Records:
     def _read(self) -> dict[str, Record]:
         path = self.folder() / FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return {name: _parsed(entry) for name, entry in content["exercises"].items()}
+            return records_in(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except ValueError:
             _put_aside(path)
             return {}
 
@@ -213,6 +221,21 @@ class Records:
             raise
 
 
+def records_in(text: str) -> dict[str, Record]:
+    """Return the records that a progress file's text holds, by exercise.
+
+    Raises
+    ------
+    ValueError
+        If it is no progress file, or a damaged one.
+    """
+    try:
+        content = json.loads(text)
+        return {name: _parsed(entry) for name, entry in content["exercises"].items()}
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError("no progress file") from error
+
+
 def _order(identifier: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in identifier.split("."))
 
@@ -223,7 +246,15 @@ def _parsed(entry: dict[str, Any]) -> Record:
     known = {name: entry[name] for name in blank if name in entry}
     if any(type(value) is not type(blank[name]) for name, value in known.items()):
         raise TypeError("a stored value has another type")
+    if any(type(count) is not int for count in known.get("mistakes", {}).values()):
+        raise TypeError("a mistake's count has another type")
     return Record(**known)
+
+
+def _listed(mistakes: dict[str, int]) -> str:
+    """Return "no_shift: 2; global_maximum: 1", the most frequent first."""
+    often = sorted(mistakes.items(), key=lambda item: -item[1])
+    return "; ".join(f"{name}: {count}" for name, count in often)
 
 
 def _put_aside(path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A class on JupyterHub: one machine, and Kubernetes."""

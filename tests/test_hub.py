@@ -1,0 +1,474 @@
+"""A hub with two learners, really started: who gets in, what they find, and what they never see."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests import hub as trial
+from tests.course import PATHS, ROOT
+
+REASON = trial.why_not()
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),  # the first wait is for a hub and two servers
+    pytest.mark.skipif(bool(REASON), reason=REASON),
+]
+
+if not REASON:
+    import psutil
+    import requests
+
+    from tools.hub_load import (
+        EXERCISE,
+        NOTEBOOK,
+        Hub,
+        Person,
+        kill_all_of,
+        plain,
+        processes_of,
+        record,
+        remove_account,
+        solution,
+        work_through,
+    )
+
+MARK = f"trial{os.getpid() % 10000}"
+ADA, BEN, EVE, TEACHER = (f"{MARK}-{name}" for name in ("ada", "ben", "eve", "teacher"))
+OWN = {name: f"a password of {name}" for name in (ADA, BEN, EVE, TEACHER)}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    # Not in a folder of pytest's, which are closed to other accounts.
+    folder = Path(f"/opt/softmax-{MARK}")
+    yield trial.readable_python(folder)
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def hub(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    hub = Hub(
+        tmp_path_factory.mktemp("hub") / "state",
+        python,
+        {"SOFTMAX_COURSE_SOLUTIONS": "off", "SOFTMAX_COURSE_STATE": "/tmp/everybodys"},
+    )
+    try:
+        hub.start()
+        yield hub
+    finally:
+        hub.stop()
+        for name in OWN:
+            remove_account(name)
+
+
+@pytest.fixture(scope="module")
+def once(hub: Hub) -> dict[str, str]:
+    """Return everybody's one-time password."""
+    return {name: hub.accounts.issue(name, teacher=name == TEACHER) for name in OWN}
+
+
+@pytest.fixture(scope="module")
+def class_of_two(hub: Hub, once: dict[str, str]) -> SimpleNamespace:
+    """Return Ada and Ben, signed in, their servers started; Ada has worked."""
+    ada, ben = Person(hub.address, ADA), Person(hub.address, BEN)
+    for person in (ada, ben):
+        person.sign_in(once[person.name], OWN[person.name])
+        person.start_server()
+    saved = work_through(ada, solution(EXERCISE))
+    return SimpleNamespace(ada=ada, ben=ben, saved=saved)
+
+
+def home(name: str) -> Path:
+    return Path(pwd.getpwnam(name).pw_dir)
+
+
+# -- signing in ---------------------------------------------------------------------------------
+
+
+class TestSignIn:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "hub/home",
+            "hub/admin",
+            "hub/spawn",
+            "hub/token",
+            f"user/{ADA}/lab",
+            f"user/{ADA}/api/contents/{NOTEBOOK}",
+            f"user/{ADA}/files/{NOTEBOOK}",
+            "hub/api/users",
+            "hub/api/info",
+            "services/idle-culler/",
+        ],
+    )
+    def test_without_it_nothing_answers_but_its_page(
+        self, hub: Hub, class_of_two: SimpleNamespace, path: str
+    ) -> None:
+        page = requests.get(f"{hub.address}/{path}", timeout=60)
+        assert page.status_code in (403, 404) or "/hub/login?next=" in page.url
+        assert "softmax_stable" not in page.text
+
+    def test_a_one_time_password_only_serves_to_choose_another(
+        self, hub: Hub, once: dict[str, str]
+    ) -> None:
+        eve = Person(hub.address, EVE)
+        page = eve.sign_in(once[EVE])
+        assert page.status_code == 403
+        assert "for the first time only" in page.text
+        assert not eve.signed_in
+        assert "at least 10 characters" in eve.sign_in(once[EVE], "short").text
+        assert "another than the old one" in eve.sign_in(once[EVE], once[EVE]).text
+        eve.sign_in(once[EVE], OWN[EVE])
+        assert eve.signed_in
+        again = Person(hub.address, EVE)
+        again.sign_in(once[EVE], "a third password")
+        assert not again.signed_in
+        again.sign_in(OWN[EVE])
+        assert again.signed_in
+
+    def test_a_password_is_changed_in_the_same_form(self, hub: Hub, once: dict[str, str]) -> None:
+        hub.accounts.choose(EVE, "eve's first password")
+        Person(hub.address, EVE).sign_in("eve's first password", OWN[EVE])
+        old, new = Person(hub.address, EVE), Person(hub.address, EVE)
+        old.sign_in("eve's first password")
+        new.sign_in(OWN[EVE])
+        assert (old.signed_in, new.signed_in) == (False, True)
+
+    @pytest.mark.parametrize("name", ["root", "admin", "jupyter", "nobody", "", "../ada", "a\nb"])
+    @pytest.mark.parametrize("password", ["", "admin", "password", "jupyter"])
+    def test_there_are_no_default_accounts(self, hub: Hub, name: str, password: str) -> None:
+        person = Person(hub.address, name)
+        assert person.sign_in(password).status_code in (400, 403)
+        assert not person.signed_in
+
+    def test_guessing_is_stopped(self, hub: Hub, once: dict[str, str]) -> None:
+        name = f"{MARK}-guessed"
+        password = hub.accounts.issue(name)
+        guesser = Person(hub.address, name)
+        for guess in range(10):
+            assert "Invalid username or password" in guesser.sign_in(f"guess {guess}").text
+        assert "Too many wrong passwords" in guesser.sign_in(password, "one of my own").text
+        assert not guesser.signed_in
+        assert hub.accounts.all()[name].once
+
+    def test_an_account_of_the_machines_own_is_not_opened(self, hub: Hub) -> None:
+        password = hub.accounts.issue("games")  # on every Debian, and no learner
+        try:
+            games = Person(hub.address, "games")
+            assert "is no account of the class" in games.sign_in(password, "long enough, this").text
+            assert not games.signed_in
+        finally:
+            hub.accounts.remove("games")
+
+    def test_who_is_taken_off_the_list_is_signed_out(self, hub: Hub) -> None:
+        name = f"{MARK}-gone"
+        try:
+            gone = Person(hub.address, name)
+            gone.sign_in(hub.accounts.issue(name), "not here for long")
+            assert gone.signed_in
+            hub.accounts.remove(name)
+            assert not Person(hub.address, name).sign_in("not here for long").ok
+            until = time.monotonic() + 120
+            while gone.signed_in and time.monotonic() < until:
+                time.sleep(5)
+            assert not gone.signed_in
+        finally:
+            remove_account(name)
+
+
+# -- what a learner finds -----------------------------------------------------------------------
+
+
+class TestLearner:
+    def test_the_course_lies_in_their_home_without_outputs(
+        self, class_of_two: SimpleNamespace
+    ) -> None:
+        names = {
+            entry["name"] for entry in class_of_two.ben.api("GET", "contents").json()["content"]
+        }
+        assert {path.name for path in PATHS} <= names
+        notebook = class_of_two.ben.read(NOTEBOOK)
+        assert not any(cell.get("outputs") for cell in notebook["cells"])
+
+    def test_the_work_and_its_record_are_their_own(self, class_of_two: SimpleNamespace) -> None:
+        assert record(ADA)["mistakes"] == {"no_shift": 1}
+        assert record(ADA)["solved"] is True
+        assert record(BEN) == {}
+        path = home(ADA) / "work" / NOTEBOOK
+        assert path.stat().st_uid == pwd.getpwnam(ADA).pw_uid
+        assert not Path("/tmp/everybodys").exists()
+
+    def test_the_teachers_switch_reaches_the_kernels(self, class_of_two: SimpleNamespace) -> None:
+        with class_of_two.ada.kernel(NOTEBOOK) as kernel:
+            said = plain(kernel.run("from helpers import solution\nsolution('3.1')"))
+        assert "switched solutions off" in said
+
+    def test_the_environment_is_shared_and_read_only(
+        self, class_of_two: SimpleNamespace, python: str
+    ) -> None:
+        code = (
+            "import os, sys, helpers, numpy\n"
+            "places = [os.path.dirname(m.__file__) for m in (helpers, numpy)] + [sys.prefix]\n"
+            "print([os.access(place, os.W_OK) for place in places], os.getuid(), sys.prefix)"
+        )
+        said = []
+        for person in (class_of_two.ada, class_of_two.ben):
+            with person.kernel("00_start_here.ipynb") as kernel:
+                said.append(plain(kernel.run(code)).split(maxsplit=4))
+        assert [line[:3] for line in said] == [["[False,", "False,", "False]"]] * 2
+        assert said[0][3] != said[1][3] != "0"
+        assert said[0][4] == said[1][4]
+
+    def test_a_later_start_changes_nothing_and_a_newer_edition_lies_beside(
+        self, hub: Hub, class_of_two: SimpleNamespace
+    ) -> None:
+        work = home(ADA) / "work"
+        before = (work / NOTEBOOK).read_bytes()
+        editions = json.loads((work / ".editions.json").read_text())
+        editions["05_cross_entropy.ipynb"] = "sources-of-an-earlier-edition"
+        (work / ".editions.json").write_text(json.dumps(editions))
+        kill_all_of(ADA)
+        class_of_two.ada.start_server()
+        assert (work / NOTEBOOK).read_bytes() == before
+        assert (work / "05_cross_entropy.new-edition-1.ipynb").exists()
+        assert not list(work.glob("03*new-edition*"))
+
+    def test_a_killed_server_loses_nothing_that_was_saved(
+        self, hub: Hub, class_of_two: SimpleNamespace
+    ) -> None:
+        known = record(ADA)
+        kill_all_of(ADA)
+        assert processes_of(ADA) == []
+        ada = Person(hub.address, ADA)
+        ada.sign_in(OWN[ADA])
+        ada.start_server()
+        class_of_two.ada = ada
+        assert ada.read(NOTEBOOK) == class_of_two.saved
+        assert record(ADA) == known
+
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+    def test_a_hub_that_restarts_finds_its_servers(
+        self, hub: Hub, class_of_two: SimpleNamespace, how: signal.Signals
+    ) -> None:
+        class_of_two.ben.start_server()
+        with class_of_two.ben.kernel(NOTEBOOK) as kernel:
+            kernel.run("kept = 'since before'")
+        servers = {process.pid for process in processes_of(BEN)}
+        hub.process.send_signal(how)
+        hub.process.wait(60)
+        hub.start()
+        # The same browser, the same server, the same kernel.
+        assert class_of_two.ben.api("GET", "status").ok
+        with class_of_two.ben.kernel(NOTEBOOK) as kernel:
+            assert "since before" in plain(kernel.run("print(kept)"))
+        assert servers <= {process.pid for process in processes_of(BEN)}
+
+
+# -- what a learner never sees ------------------------------------------------------------------
+
+
+class TestIntrusion:
+    @pytest.mark.parametrize(
+        "path",
+        ["lab", "api/contents", f"api/contents/{NOTEBOOK}", f"files/{NOTEBOOK}", "api/kernels",
+         "api/sessions", "api/terminals", "nbconvert/html/" + NOTEBOOK],
+    )  # fmt: skip
+    def test_anothers_server_does_not_answer(
+        self, class_of_two: SimpleNamespace, path: str
+    ) -> None:
+        ben, ada = class_of_two.ben, class_of_two.ada
+        assert ada.session.get(ada.url(path), timeout=60).ok, "no test of anything"
+        page = ben.session.get(ada.url(path), timeout=60)
+        assert page.status_code in (403, 404)
+        assert "softmax_stable" not in page.text
+
+    def test_anothers_server_does_not_answer_behind_the_proxy_either(
+        self, class_of_two: SimpleNamespace
+    ) -> None:
+        ports = {
+            connection.laddr.port
+            for process in processes_of(ADA)
+            for connection in process.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert ports, "no test of anything"
+        for port in ports:
+            for path in ("api/contents", "api/kernels", f"files/{NOTEBOOK}"):
+                address = f"http://127.0.0.1:{port}/user/{ADA}/{path}"
+                page = requests.get(address, timeout=60, allow_redirects=False)
+                assert page.status_code in (302, 403), address
+
+    def test_anothers_kernel_takes_no_cell(self, class_of_two: SimpleNamespace) -> None:
+        import websocket
+
+        ben, ada = class_of_two.ben, class_of_two.ada
+        with ada.kernel(NOTEBOOK) as kernel:
+            stolen = Person(ada.address, ADA)
+            stolen.session = ben.session
+            with pytest.raises(websocket.WebSocketBadStatusException, match=r"403|404"):
+                stolen.websocket(kernel.id)
+            said = kernel.run("print(6 * 7)")
+        assert "42" in plain(said)
+
+    def test_a_kernel_listens_on_no_port(self, class_of_two: SimpleNamespace) -> None:
+        with class_of_two.ada.kernel(NOTEBOOK) as kernel:
+            kernel.run("pass")
+            kernels = [p for p in processes_of(ADA) if "ipykernel_launcher" in p.cmdline()]
+            assert kernels
+            for process in kernels:
+                listening = [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
+                assert listening == []
+        sockets = list((home(ADA) / ".jupyter-run").glob("*-ipc-*"))
+        assert sockets
+        assert stat.S_IMODE((home(ADA) / ".jupyter-run").stat().st_mode) == 0o700
+
+    @pytest.mark.parametrize(
+        "place", [".", "work", f"work/{NOTEBOOK}", ".local/share/softmax-course/progress.json",
+                  ".jupyter-run"],
+    )  # fmt: skip
+    def test_anothers_files_are_closed_on_the_disk(
+        self, class_of_two: SimpleNamespace, place: str
+    ) -> None:
+        path = home(ADA) / place
+        assert path.exists()
+        for command in (["ls", str(path)], ["cat", str(path)], ["touch", str(path / "x")]):
+            assert trial.run_as(BEN, command).returncode != 0
+
+    def test_the_hubs_own_folder_is_closed_on_the_disk(
+        self, hub: Hub, class_of_two: SimpleNamespace
+    ) -> None:
+        assert stat.S_IMODE(hub.folder.stat().st_mode) == 0o700
+        for name in ("accounts.json", "cookie_secret", "hub.sqlite"):
+            assert (hub.folder / name).exists()
+            assert trial.run_as(BEN, ["cat", str(hub.folder / name)]).returncode != 0
+            assert not stat.S_IMODE((hub.folder / name).stat().st_mode) & 0o077
+
+    def test_nobodys_secrets_show_in_the_list_of_processes(
+        self, hub: Hub, class_of_two: SimpleNamespace
+    ) -> None:
+        listed = trial.run_as(BEN, ["ps", "axww", "-o", "args"]).stdout
+        assert "jupyterhub" in listed
+        assert not re.search(r"token=\w|TOKEN=\w|[0-9a-f]{32}", re.sub(r"kernel-\S+", "", listed))
+
+    def test_a_learner_cannot_ask_the_hub_about_others(
+        self, hub: Hub, class_of_two: SimpleNamespace
+    ) -> None:
+        ben = class_of_two.ben
+        with ben.kernel(NOTEBOOK) as kernel:
+            token = plain(kernel.run("import os; print(os.environ['JUPYTERHUB_API_TOKEN'])"))
+        headers = {"Authorization": f"token {token.strip()}"}
+        own = requests.get(f"{hub.address}/hub/api/user", headers=headers, timeout=60)
+        assert own.json()["name"] == BEN, "no test of anything"
+        for method, path in (
+            ("GET", "users"), ("GET", f"users/{ADA}"), ("DELETE", f"users/{ADA}/server"),
+            ("POST", f"users/{ADA}/tokens"), ("GET", "groups"), ("GET", "proxy"),
+            ("POST", "shutdown"), ("PATCH", f"users/{BEN}"),
+        ):  # fmt: skip
+            answer = requests.request(
+                method, f"{hub.address}/hub/api/{path}", headers=headers, json={}, timeout=60
+            )
+            assert answer.status_code in (403, 404), (method, path, answer.text)
+        answer = requests.get(
+            class_of_two.ada.url("api/contents"), headers=headers, timeout=60, allow_redirects=False
+        )
+        assert answer.status_code in (302, 403)
+
+    def test_the_proxys_own_door_is_locked(self, hub: Hub) -> None:
+        door = f"http://127.0.0.1:{hub.port + 1}/api/routes"
+        assert requests.get(door, timeout=60).status_code == 403
+        guess = {"Authorization": "token "}
+        assert requests.get(door, headers=guess, timeout=60).status_code == 403
+
+    def test_a_teacher_sees_who_is_there_and_opens_nobodys_server(
+        self, hub: Hub, once: dict[str, str], class_of_two: SimpleNamespace
+    ) -> None:
+        teacher = Person(hub.address, TEACHER)
+        teacher.sign_in(once[TEACHER], OWN[TEACHER])
+        assert teacher.session.get(f"{hub.address}/hub/admin", timeout=60).ok
+        ben = class_of_two.ben.session.get(f"{hub.address}/hub/admin", timeout=60)
+        assert ben.status_code == 403
+        page = teacher.session.get(class_of_two.ada.url("api/contents"), timeout=60)
+        assert page.status_code in (403, 404)
+
+    def test_the_log_tells_no_secret(
+        self, hub: Hub, once: dict[str, str], class_of_two: SimpleNamespace
+    ) -> None:
+        with class_of_two.ben.kernel(NOTEBOOK) as kernel:
+            token = plain(kernel.run("import os; print(os.environ['JUPYTERHUB_API_TOKEN'])"))
+        log = hub.log.read_text(encoding="utf-8", errors="replace")
+        assert ADA in log, "no test of anything"
+        cookies = [c.value for c in class_of_two.ada.session.cookies if len(c.value or "") > 20]
+        for secret in [*once.values(), *OWN.values(), token.strip(), *cookies]:
+            assert secret not in log
+
+
+# -- where it does not start --------------------------------------------------------------------
+
+
+def start(hub: Hub, **environment: str) -> str:
+    """Try to start a hub and return what it says; it is ended where it starts."""
+    run = subprocess.run(
+        [hub.python, "-m", "jupyterhub", "-f", "deploy/jupyterhub_config.py", "--show-config"],
+        cwd=ROOT,
+        env={**os.environ, "SOFTMAX_HUB_STATE": str(hub.folder.parent / "other"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return run.stdout + run.stderr
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.7", "::", ""])
+    @pytest.mark.parametrize("said", ["", "yes", "1", "passwords travel in the clear?"])
+    def test_a_public_address_without_tls(self, hub: Hub, address: str, said: str) -> None:
+        told = start(hub, SOFTMAX_HUB_ADDRESS=address, SOFTMAX_HUB_WITHOUT_TLS=said)
+        assert "without TLS" in told
+        assert "bind_url" not in told
+
+    def test_unless_told_in_as_many_words(self, hub: Hub) -> None:
+        said = "passwords travel in the clear"
+        told = start(hub, SOFTMAX_HUB_ADDRESS="0.0.0.0", SOFTMAX_HUB_WITHOUT_TLS=said)
+        assert "http://0.0.0.0:8000" in told
+
+    def test_or_with_a_certificate(self, hub: Hub, tmp_path: Path) -> None:
+        told = start(
+            hub,
+            SOFTMAX_HUB_ADDRESS="0.0.0.0",
+            SOFTMAX_HUB_CERTIFICATE=str(tmp_path / "cert"),
+            SOFTMAX_HUB_KEY=str(tmp_path / "key"),
+        )
+        assert "https://0.0.0.0:8000" in told
+
+    def test_by_default_it_listens_on_loopback(self, hub: Hub) -> None:
+        assert "http://127.0.0.1:8000" in start(hub)
+        listening = {
+            connection.laddr.ip
+            for process in psutil.process_iter()
+            if process.pid == hub.process.pid or process.ppid() == hub.process.pid
+            for connection in process.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}
+
+    def test_a_python_that_learners_cannot_run(self, hub: Hub, tmp_path: Path) -> None:
+        closed = tmp_path / "closed"  # pytest's folders are closed to others
+        trial.venv.EnvBuilder(with_pip=False).create(closed)
+        packages = next(closed.glob("lib/python*/site-packages"))
+        ours = next(Path(sys.prefix).glob("lib/python*/site-packages"))
+        (packages / "course.pth").write_text(f"import site; site.addsitedir({str(ours)!r})\n")
+        told = start(SimpleNamespace(python=str(closed / "bin/python"), folder=hub.folder))
+        assert "learners' accounts cannot read" in told
