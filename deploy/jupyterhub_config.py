@@ -9,6 +9,7 @@ SOFTMAX_HUB_PORT         8000; the two ports 8001 and 8081 of loopback move with
 SOFTMAX_HUB_CERTIFICATE  the files of a TLS certificate and of its key
 SOFTMAX_HUB_KEY
 SOFTMAX_HUB_IDLE         minutes without use after which a server is stopped, 60
+SOFTMAX_HUB_EXCHANGE     where nbgrader hands out and collects, /srv/softmax-exchange
 SOFTMAX_COURSE_…         go on to the learners' kernels: SOFTMAX_COURSE_SOLUTIONS=off
 """
 
@@ -31,6 +32,7 @@ port = int(os.environ.get("SOFTMAX_HUB_PORT", "8000"))
 certificate = os.environ.get("SOFTMAX_HUB_CERTIFICATE", "")
 key = os.environ.get("SOFTMAX_HUB_KEY", "")
 idle = 60 * int(os.environ.get("SOFTMAX_HUB_IDLE", "60"))
+exchange = Path(os.environ.get("SOFTMAX_HUB_EXCHANGE", "/srv/softmax-exchange"))
 
 starting.refuse_unless_safe(
     address,
@@ -40,6 +42,8 @@ starting.refuse_unless_safe(
 os.umask(0o077)
 state.mkdir(mode=0o700, parents=True, exist_ok=True)
 state.chmod(0o700)
+exchange.mkdir(parents=True, exist_ok=True)
+exchange.chmod(0o1777)  # nbgrader wants it open to all; nobody removes what another put there
 subprocess.run(["groupadd", "--force", LEARNERS], check=True)
 
 # -- the hub, and the proxy in front of it --------------------------------------------------------
@@ -95,7 +99,11 @@ c.Spawner.default_url = f"/lab/tree/{starting.first_notebook()}"
 c.Spawner.start_timeout = 180  # when a whole class starts at once
 c.Spawner.http_timeout = 180
 c.JupyterHub.concurrent_spawn_limit = 0  # wait in line, rather than be told to come again
-c.Spawner.environment = starting.environment(os.environ)
+c.Spawner.environment = {
+    **starting.environment(os.environ),
+    "JUPYTER_CONFIG_PATH": str(ROOT / "deploy" / "jupyter"),
+    "SOFTMAX_HUB_EXCHANGE": str(exchange),
+}
 c.Spawner.args = [
     # The sockets of a kernel lie in a folder that is its owner's alone. Those of loopback can be
     # listened to by every account of the machine.

@@ -66,10 +66,13 @@ def hub(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         {"SOFTMAX_COURSE_SOLUTIONS": "off", "SOFTMAX_COURSE_STATE": "/tmp/everybodys"},
     )
     try:
+        # A teacher's own settings, which are read last: the list is looked at every few seconds.
+        hub.folder.mkdir(mode=0o700)
+        (hub.folder / "hub.py").write_text("c.Authenticator.auth_refresh_age = 5\n")
         hub.start()
         yield hub
     finally:
-        hub.stop()
+        hub.close()
         for name in OWN:
             remove_account(name)
 
@@ -183,7 +186,7 @@ class TestSignIn:
             assert not Person(hub.address, name).sign_in("not here for long").ok
             until = time.monotonic() + 120
             while gone.signed_in and time.monotonic() < until:
-                time.sleep(5)
+                time.sleep(1)
             assert not gone.signed_in
         finally:
             remove_account(name)
@@ -423,7 +426,12 @@ def start(hub: Hub, **environment: str) -> str:
     run = subprocess.run(
         [hub.python, "-m", "jupyterhub", "-f", "deploy/jupyterhub_config.py", "--show-config"],
         cwd=ROOT,
-        env={**os.environ, "SOFTMAX_HUB_STATE": str(hub.folder.parent / "other"), **environment},
+        env={
+            **os.environ,
+            "SOFTMAX_HUB_STATE": str(hub.folder.parent / "other"),
+            "SOFTMAX_HUB_EXCHANGE": str(hub.folder.parent / "exchange"),
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=120,

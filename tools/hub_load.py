@@ -76,6 +76,7 @@ class Hub:
         self.process: subprocess.Popen[bytes] | None = None
         self.accounts = Accounts(folder / "accounts.json")
         self.log = folder / "hub.log"
+        self.exchange = Path(tempfile.gettempdir(), f"softmax-exchange-{self.port}")
 
     @property
     def address(self) -> str:
@@ -96,6 +97,7 @@ class Hub:
             **self.environment,
             "SOFTMAX_HUB_STATE": str(self.folder),
             "SOFTMAX_HUB_PORT": str(self.port),
+            "SOFTMAX_HUB_EXCHANGE": str(self.exchange),
         }
         command = [self.python, "-m", "jupyterhub", "-f", "deploy/jupyterhub_config.py"]
         with open(self.log, "ab") as log:
@@ -114,6 +116,11 @@ class Hub:
                     return
             time.sleep(0.2)
         raise RuntimeError(self.log.read_text(encoding="utf-8", errors="replace")[-3000:])
+
+    def close(self) -> None:
+        """End the hub, and remove its exchange."""
+        self.stop()
+        shutil.rmtree(self.exchange, ignore_errors=True)
 
     def stop(self) -> None:
         """End the hub and its proxy; the learners' servers go on."""
@@ -146,17 +153,18 @@ def processes_of(name: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.uids().real == uid:
+            if process.uids().real == uid and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
 
 def kill_all_of(name: str) -> None:
     """End every process of an account at once, as a lack of memory would."""
-    for process in processes_of(name):
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-            process.wait(10)
+    while found := processes_of(name):
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.1)
 
 
 def remove_account(name: str) -> None:
@@ -510,7 +518,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hub.start()
         report = measure(names, hub)
     finally:
-        hub.stop()
+        hub.close()
         for name in names:
             remove_account(name)
         shutil.rmtree(folder, ignore_errors=True)
