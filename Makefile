@@ -17,11 +17,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help lab reset test test-slow test-all quick lint format notebooks page bench book soak \
-	hub hub-load lock clean
+	hub hub-accounts hub-load lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
-	awk -F '\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 lab: $(VENV)/.lab ## open the course in JupyterLab (your copies of the notebooks are in work/)
 	@$(PY) tools/lab.py
@@ -70,6 +70,9 @@ soak: $(VENV)/.test ## every notebook ten times over, threads and hash seeds var
 
 hub: $(VENV)/.hub ## a class on this machine, as root: JupyterHub (book/teaching.md)
 	@$(PY) -m jupyterhub -f deploy/jupyterhub_config.py
+
+hub-accounts: $(VENV)/.hub ## one-time passwords for a class on the hub: make hub-accounts NAMES=names.csv
+	@$(if $(NAMES),$(PY) tools/classroom.py learners $(NAMES),echo "which list? make hub-accounts NAMES=names.csv"; exit 2)
 
 hub-load: $(VENV)/.hub $(VENV)/.test ## a whole class at once on a hub of its own: make hub-load USERS=20
 	@$(PY) tools/hub_load.py $(if $(USERS),--users $(USERS))

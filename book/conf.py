@@ -44,6 +44,8 @@ myst_heading_slug_func = "material.heading_anchor"
 myst_substitutions = {
     "bibliography": material.bibliography(),
     "exercises": material.exercises(),
+    "mistakes": material.mistakes(),
+    "plans": material.plans(),
     "syllabus": material.syllabus(),
 }
 

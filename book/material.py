@@ -8,6 +8,7 @@ from typing import Any
 
 import live
 import nbformat
+from plans import PLANS, Plan
 
 from tools import minutes
 from tools.notebooks import governed_by_a_prediction, read, text_of
@@ -158,6 +159,89 @@ def exercises() -> str:
         task = f"`{exercise.name}`"
         rows.append(f"| {link} | {task} | {exercise.minutes} | {len(exercise.mistakes)} |")
     return "\n".join(rows)
+
+
+def mistakes() -> str:
+    """Return the three mistakes that each exercise's declaration puts first, by notebook."""
+    from helpers.exercises import course
+
+    parts = []
+    for path in NOTEBOOKS:
+        number = int(path.stem[:2])
+        lines = []
+        for name, exercise in course.exercises().items():
+            if int(name.split(".")[0]) == number:
+                lines.append(f"**{name}** `{exercise.name}`\n")
+                lines += [
+                    f"- *{mistake.name.replace('_', ' ')}*: {in_markdown(mistake.sentence)}"
+                    for mistake in exercise.mistakes[:3]
+                ]
+                lines.append("")
+        title = texts(path)[0].splitlines()[0].removeprefix("# ")
+        parts.append(f":::{{dropdown}} {title}\n" + "\n".join(lines) + "\n:::")
+    return "\n\n".join(parts)
+
+
+def in_markdown(sentence: str) -> str:
+    """Return a sentence with what Markdown would read as its own written so that it does not."""
+    parts = sentence.split("`")
+    parts[::2] = [re.sub(r"([\\*_<>$|\[\]])", r"\\\1", part) for part in parts[::2]]
+    text = "`".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+# -- plans --------------------------------------------------------------------------------------
+
+
+def sections(notebook: Path) -> dict[str, tuple[str, float]]:
+    """Return each section's title and minutes to read and run, by the id of its first cell."""
+    found: dict[str, tuple[str, list[Any]]] = {}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        heading = re.match(r"#{1,2} +(.+)", cell.source) if cell.cell_type == "markdown" else None
+        if heading:
+            found[cell.id] = (heading[1].strip(), [])
+        last = found[next(reversed(found))]
+        last[1].append(cell)
+    return {name: (title, minutes.reading_minutes(cells)) for name, (title, cells) in found.items()}
+
+
+def planned_minutes(plan: Plan) -> float:
+    """Return the minutes that a lesson's sections and exercises take together."""
+    from helpers.exercises import course
+
+    total = 0.0
+    for number, names, exercises_done in plan.steps:
+        known = sections(notebook_of(number))
+        total += sum(known[name][1] for name in names)
+        total += sum(course.exercises()[name].minutes for name in exercises_done)
+    return total
+
+
+def notebook_of(number: int) -> Path:
+    """Return the notebook of that number."""
+    return next(path for path in NOTEBOOKS if int(path.stem[:2]) == number)
+
+
+def plans() -> str:
+    """Return the lessons, the 45 minutes first, with their sections and exercises."""
+    parts = []
+    for length in (45, 90):
+        parts.append(f"### {length} minutes")
+        for plan in PLANS:
+            if plan.minutes != length:
+                continue
+            lines = [
+                f"**{plan.title}** (about {planned_minutes(plan):.0f} minutes). "
+                f"Afterwards people can {plan.goal}.\n"
+            ]
+            for number, names, exercises_done in plan.steps:
+                path = notebook_of(number)
+                known = sections(path)
+                titles = "; ".join(f"*{known[name][0]}*" for name in names)
+                done = f". Exercises: {', '.join(exercises_done)}" if exercises_done else ""
+                lines.append(f"- [{path.stem[:2]}](notebooks/{path.name}): {titles}{done}.")
+            parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
 def bibliography() -> str:

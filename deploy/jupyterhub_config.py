@@ -13,6 +13,7 @@ SOFTMAX_HUB_EXCHANGE     where nbgrader hands out and collects, /srv/softmax-exc
 SOFTMAX_COURSE_…         go on to the learners' kernels: SOFTMAX_COURSE_SOLUTIONS=off
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -57,6 +58,10 @@ c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
 c.JupyterHub.db_url = f"sqlite:///{state / 'hub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
 c.JupyterHub.template_paths = [str(ROOT / "deploy" / "templates")]
+# JupyterHub notes a browser's session with every new form; a log is no place for that.
+logging.getLogger("tornado.application").addFilter(
+    lambda entry: "xsrf cookie" not in str(entry.msg)
+)
 # A hub that ends leaves the learners' servers running, and finds them when it starts again.
 c.JupyterHub.cleanup_servers = False
 

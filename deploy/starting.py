@@ -103,4 +103,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
         for name, value in given.items()
         if name.startswith("SOFTMAX_COURSE_") and name != "SOFTMAX_COURSE_STATE"
     }
-    return kept | {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
+    # A whole class shares the processors: with more threads each waits for the others.
+    threads = {"OMP_NUM_THREADS": given.get("OMP_NUM_THREADS", "1")}
+    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+    return {**kept, **threads, "PATH": path}

@@ -73,7 +73,7 @@ def hub(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         yield hub
     finally:
         hub.close()
-        for name in OWN:
+        for name in [*OWN, f"{MARK}-gone"]:
             remove_account(name)
 
 
@@ -287,7 +287,7 @@ class TestIntrusion:
     @pytest.mark.parametrize(
         "path",
         ["lab", "api/contents", f"api/contents/{NOTEBOOK}", f"files/{NOTEBOOK}", "api/kernels",
-         "api/sessions", "api/terminals", "nbconvert/html/" + NOTEBOOK],
+         "api/sessions", "api/terminals"],
     )  # fmt: skip
     def test_anothers_server_does_not_answer(
         self, class_of_two: SimpleNamespace, path: str
@@ -326,17 +326,32 @@ class TestIntrusion:
             said = kernel.run("print(6 * 7)")
         assert "42" in plain(said)
 
-    def test_a_kernel_listens_on_no_port(self, class_of_two: SimpleNamespace) -> None:
+    def test_nobody_listens_to_anothers_kernel(self, class_of_two: SimpleNamespace) -> None:
+        import zmq
+
         with class_of_two.ada.kernel(NOTEBOOK) as kernel:
             kernel.run("pass")
             kernels = [p for p in processes_of(ADA) if "ipykernel_launcher" in p.cmdline()]
             assert kernels
-            for process in kernels:
-                listening = [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
-                assert listening == []
-        sockets = list((home(ADA) / ".jupyter-run").glob("*-ipc-*"))
-        assert sockets
-        assert stat.S_IMODE((home(ADA) / ".jupyter-run").stat().st_mode) == 0o700
+            ports = [
+                connection.laddr.port
+                for process in kernels
+                for connection in process.net_connections()
+                if connection.status == psutil.CONN_LISTEN
+            ]
+            # Its own pipe for what subprocesses print, which takes what bears its mark and gives
+            # nothing; none of its five channels.
+            assert len(ports) <= len(kernels)
+            listener = zmq.Context.instance().socket(zmq.SUB)
+            listener.subscribe(b"")
+            for port in ports:
+                listener.connect(f"tcp://127.0.0.1:{port}")
+            kernel.run("for _ in range(20): print('my answer', flush=True)")
+            assert listener.poll(2000) == 0
+            listener.close(0)
+        folder = home(ADA) / ".jupyter-run"
+        assert {path.name.rpartition("-")[2] for path in folder.glob("*-ipc-*")} >= set("12345")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
     @pytest.mark.parametrize(
         "place", [".", "work", f"work/{NOTEBOOK}", ".local/share/softmax-course/progress.json",
@@ -418,6 +433,120 @@ class TestIntrusion:
             assert secret not in log
 
 
+# -- handing out, collecting, giving back --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graded(hub: Hub, python: str, class_of_two: SimpleNamespace, once: dict[str, str]) -> Path:
+    """Return the teacher's folder, after an assignment has gone all the way with two learners."""
+    teacher = Person(hub.address, TEACHER)
+    teacher.sign_in(once[TEACHER], OWN[TEACHER])  # which makes the account of the machine
+    folder = home(TEACHER) / "softmax-class"
+    environment = {
+        "JUPYTER_CONFIG_PATH": str(ROOT / "deploy" / "jupyter"),
+        "SOFTMAX_HUB_EXCHANGE": str(hub.exchange),
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+    }
+
+    def run(name: str, where: Path, *command: str) -> None:
+        done = trial.run_as(name, [python, *command], where, environment)
+        assert done.returncode == 0, (command, done.stderr[-3000:])
+
+    def nbgrader(name: str, where: Path, *command: str) -> None:
+        run(name, where, "-m", "nbgrader", *command)
+
+    tool = str(ROOT / "tools" / "classroom.py")
+    run(TEACHER, home(TEACHER), tool, "assignments", str(folder), "1")
+    nbgrader(TEACHER, folder, "generate_assignment", ASSIGNMENT)
+    nbgrader(TEACHER, folder, "release_assignment", ASSIGNMENT)
+    for name in (ADA, BEN):
+        work = home(name) / "work"
+        nbgrader(name, work, "fetch_assignment", ASSIGNMENT)
+        path = work / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if name == ADA and cell["id"] == "ex-1-1":
+                cell["source"] = solution("1.1")
+        path.write_text(json.dumps(notebook), encoding="utf-8")
+        nbgrader(name, work, "submit", ASSIGNMENT)
+    for command in ("collect", "autograde", "generate_feedback", "release_feedback"):
+        nbgrader(TEACHER, folder, command, ASSIGNMENT)
+    for name in (ADA, BEN):
+        nbgrader(name, home(name) / "work", "fetch_feedback", ASSIGNMENT)
+    return folder
+
+
+ASSIGNMENT = "01_definition"
+
+
+class TestExchange:
+    def test_each_is_graded_for_their_own_work(self, graded: Path) -> None:
+        from nbgrader.api import Gradebook
+
+        with Gradebook(f"sqlite:///{graded / 'gradebook.db'}") as book:
+            scores = {
+                name: book.find_submission_notebook(ASSIGNMENT, ASSIGNMENT, name).score
+                for name in (ADA, BEN)
+            }
+        assert scores == {ADA: 1, BEN: 0}
+
+    def test_each_gets_their_own_feedback(self, graded: Path) -> None:
+        pages = {}
+        for name in (ADA, BEN):
+            (path,) = (home(name) / "work" / ASSIGNMENT).glob("feedback/*/*.html")
+            assert path.stat().st_uid == pwd.getpwnam(name).pw_uid
+            pages[name] = path.read_text(encoding="utf-8")
+        assert "✓ Right" in pages[ADA]
+        assert "✓ Right" not in pages[BEN]
+
+    def test_nobody_sees_what_others_handed_in_or_takes_it_away(
+        self, graded: Path, hub: Hub
+    ) -> None:
+        inbound = hub.exchange / "softmax" / "inbound"
+        assert len(list(inbound.iterdir())) == 2
+        for command in (
+            ["ls", str(inbound)],
+            ["ls", str(graded)],
+            ["ls", str(hub.exchange / "softmax" / "feedback")],
+            ["mv", str(hub.exchange / "softmax"), str(hub.exchange / "other")],
+            ["touch", str(hub.exchange / "softmax" / "outbound" / "x")],
+        ):
+            assert trial.run_as(BEN, command).returncode != 0, command
+
+
+# -- the whole class at once ----------------------------------------------------------------------
+
+
+def test_a_class_at_once_loses_nothing(hub: Hub, class_of_two: SimpleNamespace) -> None:
+    from tools.hub_load import measure
+
+    names = [f"{MARK}-{number}" for number in range(3)]
+    try:
+        report = measure(names, hub)
+    finally:
+        for name in names:
+            remove_account(name)
+    assert report.errors == []
+    assert report.lost == {"saved work": 0, "progress records": 0}
+    assert report.killed == 1
+    assert {step: len(times) for step, times in report.times.items()} == {
+        "a started server": 3, "a finished notebook": 3, "the server again": 3,
+    }  # fmt: skip
+
+
+def test_the_teachers_table_comes_from_the_homes(
+    hub: Hub, class_of_two: SimpleNamespace, tmp_path: Path
+) -> None:
+    from tools import classroom
+
+    place = ["--csv", str(tmp_path / "class.csv"), "--page", str(tmp_path / "class.html")]
+    assert classroom.main(["progress", "--hub", str(hub.folder), *place]) == 0
+    table = (tmp_path / "class.csv").read_text(encoding="utf-8")
+    assert f"{ADA},{EXERCISE},done,2,0,0,no_shift" in table
+    assert TEACHER not in table
+    assert BEN in (tmp_path / "class.html").read_text(encoding="utf-8")
+
+
 # -- where it does not start --------------------------------------------------------------------
 
 
@@ -440,10 +569,16 @@ def start(hub: Hub, **environment: str) -> str:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.7", "::", ""])
+    @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.7", "::", "", "example.org"])
     @pytest.mark.parametrize("said", ["", "yes", "1", "passwords travel in the clear?"])
-    def test_a_public_address_without_tls(self, hub: Hub, address: str, said: str) -> None:
-        told = start(hub, SOFTMAX_HUB_ADDRESS=address, SOFTMAX_HUB_WITHOUT_TLS=said)
+    def test_a_public_address_without_tls(self, address: str, said: str) -> None:
+        from deploy.starting import refuse_unless_safe
+
+        with pytest.raises(SystemExit, match="without TLS"):
+            refuse_unless_safe(address, encrypted=False, said=said)
+
+    def test_a_public_address_without_tls_ends_the_hub(self, hub: Hub) -> None:
+        told = start(hub, SOFTMAX_HUB_ADDRESS="0.0.0.0", SOFTMAX_HUB_WITHOUT_TLS="yes")
         assert "without TLS" in told
         assert "bind_url" not in told
 

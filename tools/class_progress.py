@@ -92,7 +92,7 @@ def in_files(sources: Iterable[Path]) -> tuple[Class, list[str]]:
     for path in files:
         try:
             records = exported(path)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             remarks.append(f"{path.name}: not read: {error}")
             continue
         if path.stem in found:
