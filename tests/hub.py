@@ -72,9 +72,12 @@ def readable_python(folder: Path) -> str:
 
 
 def run_as(
-    name: str, command: Sequence[str], **options: object
+    name: str,
+    command: Sequence[str],
+    folder: Path | None = None,
+    environment: Mapping[str, str] = {},
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as an account of this machine, in its home."""
+    """Run a command as an account of this machine, in its home or another folder."""
     account = pwd.getpwnam(name)
     return subprocess.run(
         command,
@@ -86,7 +89,7 @@ def run_as(
         env={
             "HOME": account.pw_dir,
             "USER": name,
-            "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
             **environment,
         },
         capture_output=True,

@@ -446,6 +446,7 @@ def graded(hub: Hub, python: str, class_of_two: SimpleNamespace, once: dict[str,
         "JUPYTER_CONFIG_PATH": str(ROOT / "deploy" / "jupyter"),
         "SOFTMAX_HUB_EXCHANGE": str(hub.exchange),
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "PATH": f"{Path(python).parent}:/usr/bin:/bin",
     }
 
     def run(name: str, where: Path, *command: str) -> None:
