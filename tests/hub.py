@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -75,7 +75,7 @@ def run_as(
     name: str,
     command: Sequence[str],
     folder: Path | None = None,
-    environment: Mapping[str, str] = {},
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as an account of this machine, in its home or another folder."""
     account = pwd.getpwnam(name)
@@ -90,7 +90,7 @@ def run_as(
             "HOME": account.pw_dir,
             "USER": name,
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            **environment,
+            **(environment or {}),
         },
         capture_output=True,
         text=True,
