@@ -32,7 +32,7 @@ NOT_OURS = (
 )
 
 
-class ClassAuthenticator(LocalAuthenticator):
+class ClassAuthenticator(LocalAuthenticator):  # type: ignore[misc, unused-ignore]
     """Who stands in the file of accounts may sign in; nobody else may.
 
     A one-time password only serves to choose another: that is done in the sign-in form's third

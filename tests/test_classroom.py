@@ -141,10 +141,13 @@ def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder of what three learners have exported."""
     folder = tmp_path / "exports"
     folder.mkdir()
-    work = {
+    work: dict[str, list[tuple[str, str, str | None]]] = {
         "ada.csv": [("3.1", "unstable", "no_shift"), ("3.1", "right", None)],
         "ben.json": [("3.1", "wrong", "global_maximum"), ("3.1", "unstable", "no_shift")],
-        "emmy.csv": [("3.1", "unstable", "no_shift")] * 3 + [("1.1", "right", "library call")],
+        "emmy.csv": [
+            *[("3.1", "unstable", "no_shift")] * 3,
+            ("1.1", "right", "library call"),
+        ],
     }
     for name, verdicts in work.items():
         monkeypatch.setenv("SOFTMAX_COURSE_STATE", str(tmp_path / name))

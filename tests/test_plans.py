@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from types import ModuleType
@@ -16,7 +17,7 @@ from tests.course import PATHS, ROOT, exercise_id, read
 def material() -> ModuleType:
     sys.path.insert(0, str(ROOT / "book"))
     try:
-        import material
+        material = importlib.import_module("material")
     finally:
         sys.path.remove(str(ROOT / "book"))
     return material
