@@ -839,7 +839,6 @@ _X = np.array([[1.0, 3.0, 2.0, -1.0], [0.5, -2.0, 1.5, 0.0], [-3.0, -1.0, -2.0, 
     ],
     truth=_state_exactly,
     relative=_spread_of_rows,
-    library=("partials.partial",),
     remark="Three numbers a row, whatever the shard's width: all that it has to send.",
 )
 def shard_state(x, labels, start):
@@ -1177,7 +1176,6 @@ _MERGES = [
     ],
     truth=_exact_merge,
     relative=_spread_of_states,
-    library=("partials.merge",),
     remark="One all_gather of three numbers a row is all the communication of the forward pass.",
 )  # fmt: skip
 def merge_states(states):
