@@ -42,7 +42,7 @@ def test_the_chart_takes_the_values() -> None:
     values = merged(defaults, VALUES)
     validator = jsonschema.validators.validator_for(schema)(schema)
     assert [error.message for error in validator.iter_errors(values)] == []
-    values["singleuser"]["memroy"] = values["singleuser"].pop("memory")
+    values["singleuser"]["memory_"] = values["singleuser"].pop("memory")
     assert list(validator.iter_errors(values)), "the schema refuses nothing"
 
 

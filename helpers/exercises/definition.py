@@ -653,7 +653,7 @@ def _exact_softmax_base(x, b):
         ordinary(np.array([[1.0, 2.0, 3.0], [4.0, 0.0, -1.0]]), 1.5, note="two rows of three"),
         ordinary(np.array([1.0, 2.0, 4.0]), 0.5, note="a base below 1 turns the order round"),
         ordinary(np.array([1.0, -2.0, 3.0]), 1.0, note="base 1: every class alike"),
-        ordinary(np.array([0.3, 0.1, -0.4]), float(np.e), note="base e is the ordinary softmax"),
+        ordinary(np.array([0.3, 0.1, -0.4]), math.e, note="base e is the ordinary softmax"),
         ordinary(np.array([2.5]), 2.0, note="one class alone"),
         ordinary(np.linspace(-1.0, 2.0, 12).reshape(2, 3, 2), 4.0, note="a 3-D stack"),
         ordinary(_read_only([[0.5, 1.5], [2.5, -1.0], [0.0, 1.0]]), 5.0, note="a read-only array"),
