@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from helpers import blocks, kernels, oracle
+from helpers import blocks, gradients, kernels, oracle
 from helpers.rows import rows
 
 INF, NAN = np.inf, np.nan
@@ -238,6 +238,7 @@ def test_no_classes(make):
     with pytest.raises(ValueError, match="at least one class"):
         kernels.cross_entropy(make((0, 0)), [])
     assert np.asarray(kernels.logsumexp(make((3, 0)))).tolist() == [-INF] * 3
+    assert np.asarray(kernels.logsumexp(make((2, 3, 0)))).tolist() == [[-INF] * 3] * 2
 
 
 @pytest.mark.parametrize("make", [np.zeros, torch.zeros])
@@ -251,6 +252,9 @@ def test_a_scalar_is_one_class():
     assert kernels.softmax(3.0) == 1.0
     assert kernels.log_softmax(3) == 0.0
     assert kernels.logsumexp(torch.tensor(3.0)) == 3.0
+    assert kernels.softmax(3.0, axis=0) == 1.0
+    with pytest.raises(ValueError, match="axis"):
+        kernels.softmax(3.0, axis=1)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +270,54 @@ def test_axes_count_from_the_end_too():
     x = np.random.default_rng(0).standard_normal((2, 3, 4))
     for axis, same in ((-3, 0), (-2, 1), ((-3, -1), (0, 2))):
         np.testing.assert_array_equal(kernels.softmax(x, axis=axis), kernels.softmax(x, axis=same))
+
+
+RELATIVES = {
+    "softmax": kernels.softmax,
+    "log_softmax": kernels.log_softmax,
+    "logsumexp": kernels.logsumexp,
+    "softmax_temperature below 1": lambda x: kernels.softmax_temperature(x, 0.5),
+    "softmax_temperature above 1": lambda x: kernels.softmax_temperature(x, 2.0),
+    "masked_softmax": lambda x: kernels.masked_softmax(x, x > -1),
+    "topk_softmax": lambda x: kernels.topk_softmax(x, 2),
+    "posterior": lambda x: kernels.posterior(x, x[..., :1] * 0 + 1 / 5),
+    "log_mean_exp": kernels.log_mean_exp,
+    "smooth_max": lambda x: kernels.smooth_max(x, 2.0),
+    "entropy": lambda x: kernels.entropy(kernels.softmax(x)),
+    "sparsemax": kernels.sparsemax,
+    "top_p": lambda x: kernels.top_p(kernels.softmax(x), 0.7),
+    "cross_entropy of probabilities": lambda x: kernels.cross_entropy(
+        x, kernels.softmax(-x), reduction="none"
+    ),
+    "softmax_jacobian": gradients.softmax_jacobian,
+    "log_softmax_jacobian": gradients.log_softmax_jacobian,
+    "softmax_vjp": lambda x: gradients.softmax_vjp(kernels.softmax(x), x * x),
+    "log_softmax_vjp": lambda x: gradients.log_softmax_vjp(kernels.log_softmax(x), x * x),
+}
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("name", RELATIVES)
+def test_the_classes_are_the_last_axis_of_a_row_a_batch_and_a_stack(name, index):
+    stack = both(np.random.default_rng(0).standard_normal((2, 3, 5)))[index]
+    function = RELATIVES[name]
+    of_rows = np.stack([np.stack([np.asarray(function(x)) for x in batch]) for batch in stack])
+    of_batches = np.stack([np.asarray(function(batch)) for batch in stack])
+    np.testing.assert_allclose(of_batches, of_rows, rtol=1e-13, atol=1e-16)
+    np.testing.assert_allclose(np.asarray(function(stack)), of_rows, rtol=1e-13, atol=1e-16)
+
+
+def test_one_mask_for_every_head_and_a_mask_for_each():
+    rng = np.random.default_rng(0)
+    q, k, v = (rng.standard_normal((2, 3, n, 4)) for n in (5, 6, 6))
+    mask = rng.random((2, 3, 5, 6)) > 0.4
+    for whole in (mask, mask[0, 0], mask[:, :1], mask[:, :, :1]):
+        each = np.broadcast_to(whole, mask.shape)
+        expected = [
+            [kernels.attention(q[i, j], k[i, j], v[i, j], each[i, j]) for j in range(3)]
+            for i in range(2)
+        ]
+        np.testing.assert_allclose(kernels.attention(q, k, v, whole), expected, rtol=1e-13)
 
 
 def test_axis_out_of_range():
@@ -367,6 +419,7 @@ def test_impossible_class_with_zero_target_contributes_nothing(make):
     loss = kernels.cross_entropy(make([[0.0, -INF, 0.0]]), make([[0.5, 0.0, 0.5]]))
     assert float(loss) == pytest.approx(math.log(2))
     assert float(kernels.cross_entropy(make([[0.0, -INF]]), make([1]))) == INF
+    assert float(kernels.cross_entropy(make([[0.0, -INF]]), make([[0.5, 0.5]]))) == INF
 
 
 @pytest.mark.parametrize("make", [np.array, torch.tensor])
@@ -439,8 +492,9 @@ def test_top_k_and_top_p(index):
     assert np.asarray(kernels.top_p(both([1.0, 1e-20])[index], 1.0)).tolist() == [1, 0]
     with pytest.raises(ValueError, match="k must"):
         kernels.topk_softmax(x, 0)
-    with pytest.raises(ValueError, match="mass"):
-        kernels.top_p(p, 1.5)
+    for mass in (0.0, 1.5):
+        with pytest.raises(ValueError, match="mass"):
+            kernels.top_p(p, mass)
 
 
 @given(hnp.arrays(np.float64, (3, 5), elements=st.floats(-20, 20)))
