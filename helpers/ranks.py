@@ -19,7 +19,6 @@ import tempfile
 import threading
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from pathlib import Path
@@ -139,8 +138,6 @@ def _ready(size: int) -> list[Any]:
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    # A process that has ended by itself is replaced, and the call goes on: nothing to warn of.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     for attempt in range(2):  # a process that idled here may have been killed by somebody
         try:
             while len(_pool) < size:
@@ -241,8 +238,12 @@ def _prepare() -> None:
     os.environ["TORCH_CPP_LOG_LEVEL"] = "FATAL"  # what goes wrong is told by `run`
     import torch
     import torch.distributed
+    from joblib.externals.loky import process_executor
 
     torch.set_num_threads(1)
+    # loky ends a worker between two calls that has come to hold 300 MB more than at first, and
+    # starts another one. A rank may use what it needs.
+    process_executor._USE_PSUTIL = False
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     atexit.register(os._exit, 0)  # torch's threads can hold a process up that has nothing to do
 
