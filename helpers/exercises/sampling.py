@@ -290,6 +290,7 @@ _FINE = _row(2.0**-24, 2.0**-31, 2.0**-64)
         ordinary(_read_only(_row(0.1, 0.6)), note="a read-only array"),
         extreme(_FINE, note="2⁻²⁴, 2⁻³¹, 2⁻⁶⁴"),
         extreme(_row(2.0**-100), note="2⁻¹⁰⁰"),
+        extreme(_row(1e-4, 1e-6, 1e-8, 1e-10), note="10⁻⁴ to 10⁻¹⁰"),
         extreme(_row(1 - 2.0**-24), note="1 − 2⁻²⁴"),
         extreme(_FINE.astype(np.float32), note="2⁻²⁴, 2⁻³¹, 2⁻⁶⁴ in float32"),
         extreme(_row(1 - 2.0**-24, dtype=np.float32), note="1 − 2⁻²⁴ in float32"),
@@ -390,6 +391,17 @@ def clips(v, *, bound, form, both):
 
 
 @gumbel.mistake(
+    "the smallest v are treated apart, but 1 - v loses digits long before it is 1, and a short "
+    "series is good for the smallest only. np.log1p(-v) is right for every v, without a threshold.",
+    below=(1e-16, 1e-15, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3),
+    terms=(1, 2),
+)
+def small_ones_apart(v, *, below, terms):
+    series = -np.log(v) - (v / 2 if terms == 2 else 0)
+    return np.where(v < below, series, -np.log(-np.log(1 - v)))
+
+
+@gumbel.mistake(
     "this is logistic noise, the log-odds of v. That is the difference of *two* Gumbel noises.",
     negative=(True, False),
 )
@@ -475,6 +487,9 @@ def _with_noise(*shape):
         ordinary(*map(_read_only, _with_noise(5)), 2, note="read-only arrays"),
         extreme(_row(1000, -1000, 999, 998), _row(0.5, 3, 2.5, 1), 3, note="logits of ±1000"),
         extreme(_row(-1000, -1001, -1002), _row(0.25, 2.5, 0.75), 2, note="all near −1000"),
+        extreme(
+            _row(1000, -1002, -1000, -1001), _row(0.25, 0.75, 1.5, 0.5), 4, note="one far above"
+        ),
     ],
     truth=_drawn_one_by_one,
     remark="The same noise serves every k: the first draws do not depend on how many follow.",
@@ -631,11 +646,13 @@ def only_the_winner(x, g, k, *, keeps_the_axis):
 
 
 @gumbel_topk.mistake(
-    "exp of the logits overflows, or is 0 for all of them, and the order is lost. Add the noise to "
+    "exp of the logits overflows, or is 0 for several, and the order is lost. Add the noise to "
     "the logits as they are.",
-    form=("product", "race", "log"),
+    form=("product", "race", "log", "softmax"),
 )
 def exponentiated(x, g, k, *, form):
+    if form == "softmax":
+        return _largest_first(_softmax(x + g), k)
     if form == "race":
         return np.argsort(np.exp(-g) / np.exp(x), axis=-1, kind="stable")[..., :k]
     weights = np.exp(x)
