@@ -10,6 +10,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for `tools`, which `material` calls
 sys.path.insert(0, str(Path(__file__).parent))
 
+import exercise_pages
+import folds
+import landing
 import live
 import material
 from myst_nb.sphinx_ import HideCodeCellNode
@@ -46,7 +49,6 @@ myst_substitutions = {
     "exercises": material.exercises(),
     "mistakes": material.mistakes(),
     "plans": material.plans(),
-    "syllabus": material.syllabus(),
 }
 
 # The reference: the docstrings, with `names` as code.
@@ -65,9 +67,12 @@ html_context = {"default_mode": "auto"}  # light or dark, as the system has it
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["course.css"]
+html_js_files = [("course.js", {"defer": "defer"})]
+templates_path = ["_templates"]
 html_copy_source = True
 html_show_sourcelink = False
 html_theme_options = {
+    "collapse_navbar": True,  # the exercises' pages are many
     "home_page_in_toc": True,
     "navbar_persistent": [],  # one search field, in the sidebar
     "show_toc_level": 2,
@@ -90,8 +95,12 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):
 
 
 def setup(app):
-    """Read docstrings as they are meant, and let folds say what they hold."""
+    """Read docstrings as they are meant, and let folds hold what they say they hold."""
+    app.connect("autodoc-process-docstring", material.keep_formulas, priority=900)
     app.connect("build-finished", live.bring_playground)
     app.connect("html-page-context", live.load_moving)
-    app.connect("autodoc-process-docstring", material.escape_bars, priority=900)
-    app.add_node(HideCodeCellNode, override=True, html=(material.visit_fold, material.depart_fold))
+    app.connect("doctree-resolved", folds.gather)
+    for name, directive in exercise_pages.DIRECTIVES.items():
+        app.add_directive(name, directive)
+    app.add_directive("landing", landing.Landing)
+    app.add_node(HideCodeCellNode, override=True, html=(folds.visit, folds.depart))

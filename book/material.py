@@ -1,17 +1,19 @@
 """What the website takes from the rest of the course: notebooks, MathJax, tables made of both."""
 
-import html
 import importlib.util
 import re
 from pathlib import Path
 from typing import Any
 
+import exercise_pages
+import folds
+import landing
 import live
 import nbformat
 from plans import PLANS, Plan
 
 from tools import minutes
-from tools.notebooks import governed_by_a_prediction, read, text_of
+from tools.notebooks import read, text_of
 
 HERE = Path(__file__).resolve().parent
 COURSE = HERE.parent / "notebooks"
@@ -31,7 +33,7 @@ def put(content: bytes, target: Path) -> None:
 
 
 def bring_notebooks() -> None:
-    """Copy the notebooks beside the pages, where Sphinx can see them."""
+    """Put the notebooks, and a page for each exercise, where Sphinx can see them."""
     folder = HERE / "notebooks"
     folder.mkdir(exist_ok=True)
     for stale in {path.name for path in folder.glob("*.ipynb")} - {p.name for p in NOTEBOOKS}:
@@ -40,26 +42,63 @@ def bring_notebooks() -> None:
         notebook = read(path)
         for_the_website(notebook)
         put(text_of(notebook).encode("utf-8"), folder / path.name)
+    pages = exercise_pages.bring(HERE / "exercises", NOTEBOOKS)
+    (HERE / "exercises").mkdir(exist_ok=True)
+    for stale in set((HERE / "exercises").glob("*.md")) - pages.keys():
+        stale.unlink()
+    for path, source in pages.items():
+        put(source.encode("utf-8"), path)
+    landing.PICTURES.mkdir(exist_ok=True)
+    for path, content in landing.bring_pictures(NOTEBOOKS).items():
+        put(content, path)
     put((COURSE / "softmax_page.pdf").read_bytes(), folder / "softmax_page.pdf")
 
 
 def for_the_website(notebook: nbformat.NotebookNode) -> None:
     """Change a notebook, in place, into what the website shows.
 
-    What answers a prediction is hidden until asked for. The outputs of check cells are left out:
-    they say that nothing was answered yet.
+    What answers a prediction is hidden until asked for, and exercises belong to the section they
+    stand in. The outputs of check cells are left out: they say that nothing was answered yet. A
+    line leads to the exercise's page instead.
     """
-    for _, governed in governed_by_a_prediction(notebook.cells):
-        for cell in governed:
-            if cell.outputs:
-                cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-output"]
+    folds.mark(notebook)
+    level = 1
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = live.link_playground(re.sub(*SOURCE_LINK, cell.source))
+            cell.source, level = below_its_section(cell.source, level)
         elif cell.id.startswith("check-"):
             cell.outputs = []
         elif cell.id.startswith("slider-"):
             live.mark_moving(cell)
+    notebook.cells = [new for cell in notebook.cells for new in (cell, *below(cell))]
+
+
+def below(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """Return the cells that the website adds below one: below a check, a link."""
+    line = exercise_pages.link_below(cell.id)
+    made = nbformat.v4.new_markdown_cell(line or "", id=f"{cell.id}-page")
+    return [made] if line else []
+
+
+def below_its_section(source: str, level: int) -> tuple[str, int]:
+    r"""Put an exercise's heading one level below its section's, whose level comes in and goes out.
+
+    Examples
+    --------
+    >>> below_its_section("### The order of the terms\n\n### Exercise 4.4 · Log-softmax", 2)
+    ('### The order of the terms\n\n#### Exercise 4.4 · Log-softmax', 3)
+    """
+    lines = source.split("\n")
+    listing = False
+    for number, line in enumerate(lines):
+        listing ^= line.startswith(("```", "~~~"))
+        heading = None if listing else re.match(r"(#+) (Exercise )?", line)
+        if heading and heading[2]:
+            lines[number] = "#" * (level + 1) + line.lstrip("#")
+        elif heading:
+            level = len(heading[1])
+    return "\n".join(lines), level
 
 
 def bring_mathjax() -> None:
@@ -88,58 +127,27 @@ def heading_anchor(title: str) -> str:
     return title.strip().replace(" ", "-")
 
 
-def syllabus() -> str:
-    """Return the table of the notebooks: the question each answers, and its minutes."""
-    rows = ["| Notebook | Its question | Minutes |", "|---|---|--:|"]
-    for lesson in minutes.lessons():
-        link = f"[{lesson.title}](notebooks/{lesson.path.name})"
-        cells = (link, lesson.question, str(lesson.reading))
-        rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join(rows)
-
-
-def escape_bars(
+def keep_formulas(
     app: object, what: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
-    """Keep the bars of |x| in a docstring from being read as reStructuredText's substitutions."""
+    """Keep a docstring's formulas what they are.
+
+    An indented one becomes a listing, a line a formula, and the bars of |x| are no
+    reStructuredText substitutions.
+    """
+    if what == "module":
+        for number in reversed(range(len(lines) - 2)):
+            line, blank, below = lines[number : number + 3]
+            if line and not line.startswith(" ") and not blank and below.startswith("    "):
+                lines[number + 1 : number + 1] = ["", "::"]
     for number, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...")):
+        listing = line.lstrip().startswith((">>>", "...")) or (
+            what == "module" and line.startswith("    ")
+        )
+        if not listing:
             parts = line.split("`")
             parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
             lines[number] = "`".join(parts)
-
-
-# -- what is hidden until asked for ---------------------------------------------------------------
-
-ANSWER = ("Show what comes", "Hide what comes")
-
-
-def visit_fold(translator: Any, node: Any) -> None:
-    """Begin a fold: a prediction's answer, or a cell of checks or of plotting code."""
-    show, hide = prompts(node)
-    classes = " ".join(node["classes"])
-    translator.body.append(
-        f'<details class="admonition hide {classes}">\n<summary>\n'
-        f'<p class="collapsed admonition-title">{html.escape(show)}</p>\n'
-        f'<p class="expanded admonition-title">{html.escape(hide)}</p>\n</summary>\n'
-    )
-
-
-def depart_fold(translator: Any, node: Any) -> None:
-    """End a fold."""
-    translator.body.append("</details>\n")
-
-
-def prompts(node: Any) -> tuple[str, str]:
-    """Return what a fold says when it is closed, and when it is open.
-
-    A folded cell says itself what it is, in the comment of its first line.
-    """
-    if "above-input" not in node["classes"]:
-        return ANSWER
-    first = node.astext().lstrip().partition("\n")[0]
-    comment = first.removeprefix("#").strip() if first.startswith("#") else "Code"
-    return comment, comment
 
 
 # -- tables of exercises and sources --------------------------------------------------------------
@@ -154,8 +162,7 @@ def exercises() -> str:
         "|---|---|--:|--:|",
     ]
     for name, exercise in course.exercises().items():
-        notebook = next((p for p in NOTEBOOKS if int(p.stem[:2]) == int(name.split(".")[0])), None)
-        link = f"[{name}](notebooks/{notebook.name})" if notebook else name
+        link = f"[{name}](exercises/{name}.md)"
         task = f"`{exercise.name}`"
         rows.append(f"| {link} | {task} | {exercise.minutes} | {len(exercise.mistakes)} |")
     return "\n".join(rows)

@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import os
 import re
-import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -19,71 +10,16 @@ from urllib.parse import unquote, urldefrag, urlsplit
 import pytest
 
 from tests.axe import findings
-from tests.course import NOTEBOOKS, PATHS, ROOT, code_cells, exercise_id, is_folded, read
+from tests.course import PATHS, code_cells, exercise_id, is_folded, read
+from tests.website import COMPLETE, SCREENSHOTS, Page, settle
 from tools.notebooks import governed_by_a_prediction
 
 pytest.importorskip("sphinx", reason="the book's requirements are not installed")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-SCREENSHOTS = ROOT / "build" / "screenshots"
-# As the workflow that publishes it finds it.
-REPOSITORY = {"GITHUB_REPOSITORY": "someone/softmax", "GITHUB_REF_NAME": "main"}
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(len(PATHS) < NOTEBOOKS, reason="the course is not complete yet"),
-]
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the website as `make book` does, from a copy; a warning is an error."""
-    folder = tmp_path_factory.mktemp("book")
-    built_before = shutil.ignore_patterns("notebooks", "mathjax", "__pycache__")
-    shutil.copytree(ROOT / "book", folder / "book", ignore=built_before)
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-    run = subprocess.run(
-        [*command, "book", "site"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **REPOSITORY},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return folder / "site"
+pytestmark = [pytest.mark.slow, COMPLETE]
 
 
 # -- links --------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """What a page links to, loads, and can be linked at."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.links: set[str] = set()
-        self.loaded: set[str] = set()
-        self.ids: set[str] = set()
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        known = {name: value or "" for name, value in attributes}
-        self.ids |= {known[name] for name in ("id", "name") if name in known}
-        if tag == "a" and "href" in known:
-            self.links.add(known["href"])
-        elif tag == "link" and known.get("rel") in ("stylesheet", "preload", "icon", "preconnect"):
-            self.loaded.add(known["href"])
-        elif tag in ("script", "img", "iframe", "source") and "src" in known:
-            self.loaded.add(known["src"])
-
-
-@pytest.fixture(scope="module")
-def pages(book: Path) -> dict[Path, Page]:
-    found = [path for path in sorted(book.rglob("*.html")) if book / "_static" not in path.parents]
-    return {path: Page(path) for path in found}
 
 
 def test_every_internal_link_leads_somewhere(book: Path, pages: dict[Path, Page]) -> None:
@@ -209,53 +145,6 @@ def test_folded_cells_say_what_they_hold(path: Path, cells: dict[Path, list[Any]
 # -- a browser ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def address(book: Path) -> Iterator[str]:
-    """Serve the website on a free port of this machine."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *arguments: Any) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(book))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-@pytest.fixture
-def reader(address: str) -> Iterator[Any]:
-    """Return a page in a browser; afterwards, hold that it asked nobody else and did not fail."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    asked: list[str] = []
-    failed: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda line: failed.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: failed.append(str(error)))
-        page.on(
-            "response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None
-        )
-        page.goto(f"{address}/index.html")
-        yield page
-        browser.close()
-    assert sorted({url for url in asked if not url.startswith((address, "data:"))}) == []
-    assert failed == []
-
-
-def settle(page: Any) -> None:
-    """Wait until the formulas of the page are set."""
-    page.wait_for_load_state("load")
-    if page.locator(".math").count():
-        page.evaluate("() => MathJax.startup.promise")
-
-
 @pytest.mark.browser
 def test_the_course_is_read_from_the_first_page_to_the_last(reader: Any, address: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -278,11 +167,15 @@ def test_the_course_is_read_from_the_first_page_to_the_last(reader: Any, address
         following = reader.locator("a.right-next")
         if not following.count():
             break
-        following.click()
+        if name == "exercises/index.html":  # a page for each: tests of their own read them
+            reader.goto(f"{address}/mistakes.html")
+        else:
+            following.click()
     course = [f"notebooks/{path.stem}.html" for path in PATHS]
     assert seen[0] == "index.html"
     assert seen[1 : len(course) + 1] == course
     assert {"teaching.html", "glossary.html", "reference/kernels.html"} <= set(seen)
+    assert {"playground.html", "exercises/index.html", "mistakes.html"} <= set(seen)
     assert seen[-1] == "bibliography.html"
 
 

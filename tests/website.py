@@ -1,0 +1,149 @@
+"""The website built once for all tests about it, served on this machine, and read in a browser."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.course import NOTEBOOKS, PATHS, ROOT
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+SCREENSHOTS = ROOT / "build" / "screenshots"
+# As the workflow that publishes it finds it.
+REPOSITORY = {"GITHUB_REPOSITORY": "someone/softmax", "GITHUB_REF_NAME": "main"}
+
+COMPLETE = pytest.mark.skipif(len(PATHS) < NOTEBOOKS, reason="the course is not complete yet")
+
+
+@functools.cache
+def _room() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="book-", ignore_cleanup_errors=True)
+
+
+@functools.cache
+def built(**environment: str) -> Path:
+    """Build the website as `make book` does, from a copy; a warning is an error."""
+    folder = Path(_room().name) / "-".join(["site", *environment.values()])
+    built_before = shutil.ignore_patterns(
+        "notebooks", "exercises", "mathjax", "pictures", "__pycache__"
+    )
+    shutil.copytree(ROOT / "book", folder / "book", ignore=built_before)
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    if environment:  # what the checker says is the same
+        shutil.copytree(built().parent / "build", folder / "build")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    run = subprocess.run(
+        [*command, "book", "site"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **REPOSITORY, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return folder / "site"
+
+
+class Page(HTMLParser):
+    """What a page links to, loads, and can be linked at."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.loaded: set[str] = set()
+        self.ids: set[str] = set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        known = {name: value or "" for name, value in attributes}
+        self.ids |= {known[name] for name in ("id", "name") if name in known}
+        if tag == "a" and "href" in known:
+            self.links.add(known["href"])
+        elif tag == "link" and known.get("rel") in ("stylesheet", "preload", "icon", "preconnect"):
+            self.loaded.add(known["href"])
+        elif tag in ("script", "img", "iframe", "source") and "src" in known:
+            self.loaded.add(known["src"])
+
+
+@functools.cache
+def pages_of(site: Path) -> dict[Path, Page]:
+    """Return every page of the website."""
+    found = [path for path in sorted(site.rglob("*.html")) if site / "_static" not in path.parents]
+    return {path: Page(path) for path in found}
+
+
+@pytest.fixture(scope="session")
+def book() -> Path:
+    """Return the folder of the built website."""
+    return built()
+
+
+@pytest.fixture(scope="session")
+def pages(book: Path) -> dict[Path, Page]:
+    """Return every page of the website."""
+    return pages_of(book)
+
+
+# -- a browser ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address(book: Path) -> Iterator[str]:
+    """Serve the website on a free port of this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: Any) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(book))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture
+def reader(address: str) -> Iterator[Any]:
+    """Return a page in a browser; afterwards, hold that it asked nobody else and did not fail."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    failed: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda line: failed.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on(
+            "response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None
+        )
+        page.goto(f"{address}/index.html")
+        yield page
+        browser.close()
+    assert sorted({url for url in asked if not url.startswith((address, "data:"))}) == []
+    assert failed == []
+
+
+def settle(page: Any) -> None:
+    """Wait until the formulas of the page are set."""
+    page.wait_for_load_state("load")
+    if page.locator(".math").count():
+        page.evaluate("() => MathJax.startup.promise")
