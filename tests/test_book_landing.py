@@ -86,7 +86,7 @@ def test_all_that_it_loads_is_light_as_it_is_sent(reader: Any, address: str) -> 
     context = reader.context.browser.new_context(viewport={"width": 1366, "height": 900})
     page = context.new_page()
     answers: list[Any] = []
-    page.on("response", answers.append)
+    page.on("response", lambda answer: answers.append(answer))
     page.goto(f"{address}/index.html", wait_until="networkidle")
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     page.wait_for_load_state("networkidle")

@@ -198,7 +198,7 @@ def test_search_results_quote_prose(reader: Any, address: str) -> None:
         quoted = reader.locator("#search-results p.context").all_inner_texts()
         assert quoted
         for text in quoted:
-            assert not re.search(r"import |np\.|print\(|minutes left|Show what comes", text), text
+            assert not re.search(r"import |print\(|>>>|minutes left|Show what comes", text), text
 
 
 # -- weight -------------------------------------------------------------------------------------
