@@ -62,7 +62,7 @@ def _largest(*arrays):
         extreme(_row(_LOWEST), note="the lowest finite number"),
     ],
     truth=lambda x: sum(all(v > w for w in (-_INF, *x[:i])) for i, v in enumerate(x)),
-    remark="In a row in random order the answer is about ln n: the past is seldom moved.",
+    remark="This is how often an online softmax moves its sum; in between the factor is 1.",
 )
 def rescalings(x):
     """Return how often the running maximum of a row is replaced by a larger one.
@@ -1102,7 +1102,7 @@ _LARGE = 768
     truth=_attended,
     scale=_size_in_tiles,
     library=_ATTENTION,
-    remark="Memory grows with n, not with n²; the number of exponentials is what it was.",
+    remark="One division at the end is enough, since all tiles are moved to one maximum.",
 )  # fmt: skip
 def tiled_attention(Q, K, V, mask, block):
     """Return masked attention and each query's log-sum-exp, reading the keys in tiles.
