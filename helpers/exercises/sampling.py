@@ -221,11 +221,13 @@ def sorted_mapped_back(p, u, *, descending):
 @inverse_cdf.mistake(
     "the law is right, but the classes were taken from the other end. Start with class 0: u = 0 "
     "draws the first class that has a probability.",
-    how=("backwards", "1 - u", "1 - u, greater"),
+    how=("backwards", "1 - u", "1 - u, greater", "1 - u, clipped"),
 )
 def from_the_other_end(p, u, *, how):
     if how == "backwards":
         return len(p) - 1 - _place(p[::-1], u)
+    if how == "1 - u, clipped":
+        return np.minimum(_place(p, 1 - u), len(p) - 1)
     return _place(p, 1 - u, side="left" if how == "1 - u" else "right")
 
 
@@ -252,6 +254,24 @@ def one_based(p, u, *, scaled):
 def one_too_low(p, u, *, clipped):
     found = _place(p, u) - 1
     return np.maximum(found, 0) if clipped else found
+
+
+@inverse_cdf.mistake(
+    "the classes of probability 0 were left out, and the others numbered anew. Leave them in: the "
+    "first sum that is *greater* passes over them."
+)
+def zeros_left_out(p, u):
+    return _place(p[p > 0], u)
+
+
+@inverse_cdf.mistake(
+    "the uniform numbers are rounded to float32, where the largest become 1 and fall off the end. "
+    "Leave u in float64.",
+    sums=("float64", "float32"),
+)
+def uniforms_rounded(p, u, *, sums):
+    running = np.cumsum(p, dtype=sums)
+    return np.searchsorted(running, u.astype(np.float32) * running[-1], side="right")
 
 
 @inverse_cdf.mistake(
@@ -399,6 +419,26 @@ def clips(v, *, bound, form, both):
 def small_ones_apart(v, *, below, terms):
     series = -np.log(v) - (v / 2 if terms == 2 else 0)
     return np.where(v < below, series, -np.log(-np.log(1 - v)))
+
+
+@gumbel.mistake(
+    "the large v are clipped: numbers near 1 have a finite noise too. Leave v as it is.",
+    bound=(2.0**-23, 1e-6, 1e-5, 1e-4),
+)
+def clips_above(v, *, bound):
+    return -np.log(-np.log1p(-np.minimum(v, 1 - bound)))
+
+
+@gumbel.mistake(
+    "log1p stands at the wrong place, or has the wrong sign: log(1 - v) is np.log1p(-v), and the "
+    "outer logarithm is a plain np.log.",
+    how=("log1p(v)", "outside too", "outside only"),
+)
+def log1p_misplaced(v, *, how):
+    with np.errstate(all="ignore"):
+        if how == "log1p(v)":
+            return -np.log(np.log1p(v))
+        return -np.log1p(-np.log1p(-v)) if how == "outside too" else -np.log1p(-np.log(1 - v))
 
 
 @gumbel.mistake(
@@ -646,6 +686,33 @@ def only_the_winner(x, g, k, *, keeps_the_axis):
 
 
 @gumbel_topk.mistake(
+    "the winner came back k times: that is with replacement. Once drawn, a class is out: take the "
+    "k largest."
+)
+def winner_repeated(x, g, k):
+    return np.repeat(np.argmax(x + g, axis=-1, keepdims=True), k, axis=-1)
+
+
+@gumbel_topk.mistake(
+    "the k largest logits came back, put in order by the noise. The noise decides *which* classes "
+    "come, too: take the k largest of x + g."
+)
+def likely_ones_shuffled(x, g, k):
+    likely = _largest_first(x, k)
+    order = _largest_first(np.take_along_axis(x + g, likely, axis=-1), k)
+    return np.take_along_axis(likely, order, axis=-1)
+
+
+@gumbel_topk.mistake(
+    "a masked class got a finite logit, and is drawn while others are left. Leave the -inf: "
+    "-inf + g is -inf.",
+    filling=(0.0, -1.0),
+)
+def mask_filled(x, g, k, *, filling):
+    return _largest_first(np.where(np.isneginf(x), filling, x) + g, k)
+
+
+@gumbel_topk.mistake(
     "exp of the logits overflows, or is 0 for several, and the order is lost. Add the noise to "
     "the logits as they are.",
     form=("product", "race", "log", "softmax"),
@@ -693,6 +760,7 @@ _FAR = _row(0, -40, -41)
         ordinary(_row(0.5, -1, 1.5), np.array([1, 2]), note="three logits"),
         ordinary(_row(1, -_INF, 0, 2), np.array([2, 0]), note="a masked class, not drawn"),
         ordinary(_row(3), np.array([0]), note="one class"),
+        ordinary(_row(1, 0, 1, 1), np.array([2, 1]), note="equal logits"),
         ordinary(_read_only(_row(1, 0, 2, -1)), np.array([2, 1]), note="a read-only row"),
         extreme(_FAR, np.array([0, 1]), note="x = (0, −40, −41), order (0, 1)"),
         extreme(_FAR, np.array([0, 2, 1]), note="x = (0, −40, −41), order (0, 2, 1)"),
@@ -824,13 +892,30 @@ def maximum_of_all(x, order):
 
 
 @order_log_prob.mistake(
-    "the class that is drawn is missing from its own denominator. It is taken out afterwards."
+    "a drawn class was taken out by its value, and all of the same logit went along. Take it out "
+    "by its index."
 )
-def excludes_itself(x, order):
+def equal_ones_go_too(x, order):
+    left, total = np.array(x, dtype=np.float64), 0.0
+    for i in order:
+        top = np.max(left, initial=x[i])
+        total += x[i] - top - np.log(np.sum(np.exp(left - top)) if left.size else 1)
+        left = left[left != x[i]]
+    return total
+
+
+@order_log_prob.mistake(
+    "the class that is drawn is missing from its own denominator. It is taken out afterwards.",
+    alone=("-inf", "0"),
+)
+def excludes_itself(x, order, *, alone):
     left, total = np.array(x, dtype=np.float64), 0.0
     for i in order:
         drawn, left[i] = left[i], -_INF
         top = left.max()
+        if alone == "0" and top == -_INF:
+            total += drawn
+            continue
         total += drawn - top - np.log(np.sum(np.exp(left - top)))
     return total
 
@@ -1330,8 +1415,8 @@ speculative.reasoning(
 )
 
 
-def _redrawn(weights, v):
-    return int(_place(weights, v))
+def _redrawn(weights, v, instead=None):
+    return int(_place(weights if instead is None or np.any(weights) else instead, v))
 
 
 def _rest(p, q):
@@ -1351,26 +1436,82 @@ def always_accepts(p, q, token, u, v):
 
 
 @speculative.mistake(
-    "the draft's token is never accepted. Where u < p[token] / q[token], it is the answer."
+    "the draft's token is never accepted. Where u < p[token] / q[token], it is the answer.",
+    of=("rest", "rest or p", "p"),
 )
-def never_accepts(p, q, token, u, v):
-    return _redrawn(_rest(p, q), v)
+def never_accepts(p, q, token, u, v, *, of):
+    return _redrawn(p if of == "p" else _rest(p, q), v, p if of == "rest or p" else None)
 
 
 @speculative.mistake(
     "the ratio is upside down. Reject what the draft model draws too often: u < p[token] / "
-    "q[token]."
+    "q[token].",
+    zero=("accepted", "rejected"),
 )
-def ratio_inverted(p, q, token, u, v):
-    return token if u * p[token] < q[token] else _redrawn(_rest(p, q), v)
+def ratio_inverted(p, q, token, u, v, *, zero):
+    accepted = u * p[token] < q[token] and (zero == "accepted" or p[token] > 0)
+    return token if accepted else _redrawn(_rest(p, q), v, p)
 
 
 @speculative.mistake(
     "accepted with probability p[token]. The token has been drawn from q already: divide by "
-    "q[token]."
+    "q[token].",
+    fallback=(False, True),
+    larger=(False, True),
 )
-def accepts_with_p(p, q, token, u, v):
-    return token if u < p[token] else _redrawn(_rest(p, q), v)
+def accepts_with_p(p, q, token, u, v, *, fallback, larger):
+    accepted = u < p[token] or (larger and p[token] > q[token])
+    return token if accepted else _redrawn(_rest(p, q), v, p if fallback else None)
+
+
+@speculative.mistake(
+    "accepted with another probability than min(1, p[token] / q[token]). Compare u with just this "
+    "ratio.",
+    how=("1 - u", "p / (p + q)"),
+    fallback=(False, True),
+)
+def accepts_otherwise(p, q, token, u, v, *, how, fallback):
+    ratio = p[token] / q[token]
+    accepted = 1 - u < ratio if how == "1 - u" else u < p[token] / (p[token] + q[token])
+    return token if accepted else _redrawn(_rest(p, q), v, p if fallback else None)
+
+
+@speculative.mistake(
+    "u and v are exchanged, or v is not used. u decides whether the token is accepted, v draws "
+    "the other one.",
+    how=("exchanged", "u stretched"),
+)
+def numbers_exchanged(p, q, token, u, v, *, how):
+    if how == "exchanged":
+        return token if _accepted(p, q, token, v) else _redrawn(_rest(p, q), u)
+    ratio = p[token] / q[token]
+    return token if u < ratio else _redrawn(_rest(p, q), (u - ratio) / (1 - ratio))
+
+
+@speculative.mistake(
+    "the second draw has other weights than what is missing. The weights are the differences "
+    "themselves, max(p - q, 0).",
+    how=("p where larger", "alike", "squared", "relative"),
+)
+def other_weights(p, q, token, u, v, *, how):
+    if _accepted(p, q, token, u):
+        return token
+    rest = _rest(p, q)
+    weights = {
+        "p where larger": np.where(rest > 0, p, 0),
+        "alike": (rest > 0).astype(float),
+        "squared": rest**2,
+        "relative": rest / np.maximum(q, 1e-12),
+    }
+    return _redrawn(weights[how], v)
+
+
+@speculative.mistake(
+    "the classes that miss nothing were left out, and the others numbered anew. Map the index "
+    "back, or leave them in with the weight 0."
+)
+def numbered_anew(p, q, token, u, v):
+    return token if _accepted(p, q, token, u) else _redrawn((p - q)[p > q], v)
 
 
 @speculative.mistake(
@@ -1390,10 +1531,12 @@ def accepts_at_zero(p, q, token, u, v):
 
 @speculative.mistake(
     "accepted where u is *above* the ratio. Where p is larger, the ratio is above 1 and the token "
-    "always accepted."
+    "always accepted.",
+    fallback=(False, True),
 )
-def accepts_above(p, q, token, u, v):
-    return _redrawn(_rest(p, q), v) if _accepted(p, q, token, u) else token
+def accepts_above(p, q, token, u, v, *, fallback):
+    again = _redrawn(_rest(p, q), v, p if fallback else None)
+    return again if _accepted(p, q, token, u) else token
 
 
 @speculative.mistake(
@@ -1447,7 +1590,7 @@ def draft_minus_target(p, q, token, u, v):
 
 @speculative.mistake(
     "p - q is not clipped, and sums to 0. Only what is missing counts: np.maximum(p - q, 0).",
-    how=("searchsorted", "first", "divided", "unscaled"),
+    how=("searchsorted", "first", "first of the rest", "divided", "unscaled"),
 )
 def unclipped(p, q, token, u, v, *, how):
     if _accepted(p, q, token, u):
@@ -1456,6 +1599,8 @@ def unclipped(p, q, token, u, v, *, how):
     with np.errstate(all="ignore"):
         if how == "first":
             return int(np.argmax(sums > v * sums[-1]))
+        if how == "first of the rest":
+            return int(np.argmax(sums > v * np.sum(_rest(p, q))))
         if how == "divided":
             rest = (p - q) / np.sum(p - q)
             return int(np.searchsorted(np.cumsum(rest), v, side="right"))
