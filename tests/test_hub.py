@@ -22,30 +22,30 @@ import pytest
 from tests import hub as trial
 from tests.course import PATHS, ROOT
 
-REASON = trial.why_not()
+if reason := trial.why_not():
+    pytest.skip(reason, allow_module_level=True)
+
+import psutil
+import requests
+
+from tools.hub_load import (
+    EXERCISE,
+    NOTEBOOK,
+    Hub,
+    Person,
+    kill_all_of,
+    plain,
+    processes_of,
+    record,
+    remove_account,
+    solution,
+    work_through,
+)
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(1200),  # the first wait is for a hub and two servers
-    pytest.mark.skipif(bool(REASON), reason=REASON),
 ]
-
-if not REASON:
-    import psutil
-    import requests
-
-    from tools.hub_load import (
-        EXERCISE,
-        NOTEBOOK,
-        Hub,
-        Person,
-        kill_all_of,
-        plain,
-        processes_of,
-        record,
-        remove_account,
-        solution,
-        work_through,
-    )
 
 MARK = f"trial{os.getpid() % 10000}"
 ADA, BEN, EVE, TEACHER = (f"{MARK}-{name}" for name in ("ada", "ben", "eve", "teacher"))
