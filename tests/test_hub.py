@@ -47,7 +47,8 @@ pytestmark = [
     pytest.mark.timeout(1200),  # the first wait is for a hub and two servers
 ]
 
-MARK = f"trial{os.getpid() % 10000}"
+# The same in both of the processes that pytest starts, which must collect the same tests.
+MARK = f"trial{os.getppid() % 10000}"
 ADA, BEN, EVE, TEACHER = (f"{MARK}-{name}" for name in ("ada", "ben", "eve", "teacher"))
 OWN = {name: f"a password of {name}" for name in (ADA, BEN, EVE, TEACHER)}
 
