@@ -1301,6 +1301,8 @@ _CLOUD = np.random.default_rng(3).normal(size=(12, 3))
 _LINE = np.array([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0], [-1.0, -2.0]])
 _SIMPLEX = np.vstack([4 * np.eye(4), np.zeros(4)])
 _LIFTED = np.vstack([_SIMPLEX, np.full(4, 1.0 + 0.005)])  # just above the middle of a face
+_BLUNT = np.array([[-2.0, 1.999], [2.571, 1.999], [1.0, 2.0]])
+_PYRAMID = np.array([[0.0, 0, 0], [4, 0, 0], [0, 4, 0], [4, 4, 0], [1, 1, 1]])
 _SQUARE = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0], [1.0, 0.0]])
 
 
@@ -1334,6 +1336,9 @@ _SQUARE = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0], [1.0, 0.
         ordinary(_BULGE, 8, note="0.01 outside an octagon's edge"),
         ordinary(_DENT, 8, note="0.01 inside an octagon's edge"),
         ordinary(_LIFTED, 5, note="just outside a face, in four dimensions"),
+        ordinary(_BLUNT, 2, note="the blunt corner of a flat triangle"),
+        ordinary(np.array([[0.0, 0], [1, 1], [2, 2]]), 1, note="three rows on a line, the middle"),
+        ordinary(_PYRAMID, 4, note="the top of a pyramid"),
     ],
     truth=_outside_the_hull,
     time_limit=10.0,
@@ -1509,6 +1514,20 @@ def cone_for_hull(W, i):
 
     others = np.delete(W, i, axis=0)
     return len(others) == 0 or bool(nnls(others.T, W[i])[1] > 1e-9)
+
+
+@argmaxable.mistake(
+    "the weights of the mixture may be negative: that is all of the line, plane or space through "
+    "the other rows, not their hull. Ask for λ ≥ 0."
+)
+def plane_for_hull(W, i):
+    others = np.delete(W, i, axis=0)
+    if len(others) == 0:
+        return True
+    gaps = others[1:] - others[0]
+    return bool(
+        np.linalg.matrix_rank(np.vstack([gaps, W[i] - others[0]])) > np.linalg.matrix_rank(gaps)
+    )
 
 
 @argmaxable.mistake(
