@@ -30,7 +30,7 @@ reset: $(VENV)/.lab ## a pristine copy of one notebook, the old one kept: make r
 	@$(if $(N),$(PY) tools/lab.py --reset $(N),echo "which notebook? make reset N=03"; exit 2)
 
 test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, every exercise solved
-	@echo "Unit tests, every notebook as stored, every exercise solved (a few minutes)"
+	@echo "Unit tests, every notebook as stored, every exercise solved (ten minutes or so)"
 	$(PYTEST)
 
 test-slow: $(VENV)/.test $(VENV)/.book
@@ -42,7 +42,7 @@ test-all: test test-slow ## the same and all that is slow: browser, grading, boo
 test-hub: $(VENV)/.test $(VENV)/.hub ## the class on a hub, with real accounts, as root
 	$(PY) -m pytest --durations=10 -q -m slow tests/test_hub.py
 
-quick: $(VENV)/.test ## the tests without the notebooks, under a minute
+quick: $(VENV)/.test ## the tests without the notebooks, a few minutes
 	@echo "The unit tests, without the notebooks"
 	$(PYTEST) -m "not notebooks and not slow and not browser" tests helpers
 
