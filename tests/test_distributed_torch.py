@@ -7,11 +7,11 @@ import math
 import sys
 from pathlib import Path
 
-import cloudpickle
 import numpy as np
 import pytest
 
 from helpers import distributed, kernels, oracle, ranks
+from tests.on_ranks import by_value_and_nothing_left_behind  # noqa: F401 - a fixture
 
 torch = pytest.importorskip("torch")
 
@@ -23,14 +23,6 @@ SIZES = [
     pytest.param((2, 2, 1, 3), id="4 ranks", marks=pytest.mark.slow),
 ]
 FUNCTIONS = ("logsumexp", "softmax", "log_softmax")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _by_value_and_nothing_left_behind():
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    ranks.stop()
 
 
 def run(worker, shards, *common):

@@ -15,11 +15,9 @@ import pytest
 
 from tests.axe import findings
 from tests.course import PATHS, ROOT, code_cells, read
+from tests.website import CHROMIUM, SCREENSHOTS, watched
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 STATIC = ROOT / "book" / "_static"
-SCREENSHOTS = ROOT / "build" / "screenshots"
 
 SLIDERS = {
     cell.id: (path, cell)
@@ -79,17 +77,6 @@ def test_the_build_takes_the_controls_from_the_cell(name: str, live: Any) -> Non
 
 
 # -- the same numbers, the same words -------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    pytest.importorskip("playwright", reason="the tests' requirements are not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def python_draw(name: str) -> Callable[..., tuple[Any, str]]:
@@ -193,19 +180,10 @@ def page_of_figures(tmp_path: Path, live: Any) -> Path:
 @pytest.fixture
 def shown(chromium: Any, page_of_figures: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     settings = {"viewport": {"width": 1366, "height": 900}, **getattr(request, "param", {})}
-    context = chromium.new_context(**settings)
-    page = context.new_page()
-    asked: list[str] = []
-    failed: list[str] = []
-    page.on("request", lambda sent: asked.append(sent.url))
-    page.on("console", lambda line: failed.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: failed.append(str(error)))
-    page.goto(page_of_figures.as_uri())
-    yield page
-    context.close()
-    folder = page_of_figures.parent.as_uri()
-    assert [url for url in asked if not url.startswith((folder, "data:"))] == []
-    assert failed == []
+    with watched(
+        chromium, page_of_figures.as_uri(), page_of_figures.parent.as_uri(), **settings
+    ) as page:
+        yield page
 
 
 def figure(page: Any, name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -15,13 +14,11 @@ import pytest
 from helpers import formats, kernels, oracle
 from tests.axe import findings
 from tests.course import ROOT
+from tests.website import CHROMIUM, SCREENSHOTS, watched
 
 pytest.importorskip("playwright", reason="the tests' requirements are not installed")
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 PAGE = (ROOT / "notebooks" / "playground.html").as_uri()
-SCREENSHOTS = ROOT / "build" / "screenshots"
 NAMES = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn"]
 FORMS = ["textbook", "shifted", "log1p"]
 NAN, INF = float("nan"), float("inf")
@@ -30,16 +27,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -521,19 +508,8 @@ def test_a_cut_keeps_what_the_kernels_keep(machine: Any, kind: str, value: float
 def shown(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """Open the playground; afterwards, hold that it asked nobody and did not fail."""
     settings = {"viewport": {"width": 1366, "height": 900}, **getattr(request, "param", {})}
-    context = chromium.new_context(**settings)
-    page = context.new_page()
-    asked: list[str] = []
-    failed: list[str] = []
-    page.on("request", lambda sent: asked.append(sent.url))
-    page.on("console", lambda line: failed.append(line.text) if line.type == "error" else None)
-    page.on("pageerror", lambda error: failed.append(str(error)))
-    page.goto(PAGE)
-    yield page
-    context.close()
-    folder = PAGE.rpartition("/")[0]
-    assert [url for url in asked if not url.startswith((folder, "data:"))] == []
-    assert failed == []
+    with watched(chromium, PAGE, PAGE.rpartition("/")[0], **settings) as page:
+        yield page
 
 
 def summary(page: Any) -> str:

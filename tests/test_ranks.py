@@ -9,23 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-import cloudpickle
 import psutil
 import pytest
 
 from helpers import ranks
+from tests.on_ranks import by_value_and_nothing_left_behind  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parent.parent
 pytest.importorskip("torch")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _by_value_and_nothing_left_behind():
-    """Send this file's functions as a cell's are sent: ranks need not import what tests do."""
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    ranks.stop()
 
 
 def run(worker, shards, *common):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import os
@@ -115,31 +116,54 @@ def address(book: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Start one browser for the tests of a file."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    pytest.importorskip("playwright", reason="the tests' requirements are not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def watched(browser: Any, url: str, home: str, **settings: Any) -> Iterator[Any]:
+    """Open a page; afterwards, hold that it asked for nothing outside `home` and did not fail."""
+    asked: list[str] = []
+    failed: list[str] = []
+    context = browser.new_context(**settings)
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda line: failed.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+    page.goto(url)
+    yield page
+    context.close()
+    assert sorted({url for url in asked if not url.startswith((home, "data:"))}) == []
+    assert failed == []
+
+
 @pytest.fixture
 def reader(address: str) -> Iterator[Any]:
-    """Return a page in a browser; afterwards, hold that it asked nobody else and did not fail."""
+    """Return a page of the website in a browser, watched."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     from playwright.sync_api import sync_playwright
 
-    asked: list[str] = []
-    failed: list[str] = []
+    settings = {
+        "viewport": {"width": 1280, "height": 900},
+        "permissions": ["clipboard-read", "clipboard-write"],
+    }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda line: failed.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: failed.append(str(error)))
-        page.on(
-            "response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None
-        )
-        page.goto(f"{address}/index.html")
-        yield page
+        with watched(browser, f"{address}/index.html", address, **settings) as page:
+            yield page
         browser.close()
-    assert sorted({url for url in asked if not url.startswith((address, "data:"))}) == []
-    assert failed == []
 
 
 def settle(page: Any) -> None:
