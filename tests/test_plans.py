@@ -12,6 +12,8 @@ import pytest
 from helpers.exercises import course
 from tests.course import PATHS, ROOT, exercise_id, read
 
+pytestmark = pytest.mark.slow  # it needs what the website is built with
+
 
 @pytest.fixture(scope="module")
 def material() -> ModuleType:
