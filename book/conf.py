@@ -49,6 +49,7 @@ myst_substitutions = {
     "exercises": material.exercises(),
     "mistakes": material.mistakes(),
     "plans": material.plans(),
+    "ways": material.ways(),
 }
 
 # The reference: the docstrings, with `names` as code.

@@ -18,6 +18,7 @@ from PIL import Image
 from helpers.exercises import course
 from tools import minutes
 from tools.notebooks import governed_by_a_prediction, read
+from tools.ways import AFTERWARDS, PARTS
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE / "_static" / "pictures"
@@ -116,28 +117,36 @@ def picture(name: str, alt: str, *, eager: bool = False) -> str:
 
 
 def cards() -> str:
-    """Return a card for each notebook: its picture, its question, its minutes."""
-    items = []
-    for lesson in minutes.lessons():
-        number = int(lesson.path.name[:2])
-        count = sum(int(name.partition(".")[0]) == number for name in course.exercises())
-        noun = "exercise" if count == 1 else "exercises"
-        name = f"{lesson.path.stem}.webp"
-        image = ""
-        if (PICTURES / name).exists():
-            width, height = Image.open(PICTURES / name).size
-            image = (
-                f'<img src="_static/pictures/{name}" alt="" width="{width}" height="{height}" '
-                'loading="lazy">'
-            )
-        items.append(
-            f'<li class="course-card-of-notebook"><span class="course-thumb">{image}</span>'
-            f'<a href="notebooks/{lesson.path.stem}.html">{plain(lesson.title)}</a>'
-            f"<p>{plain(lesson.question)}</p>"
-            f"<p class='course-time'>{lesson.reading} min, {count} {noun} "
-            f"({lesson.exercises} min)</p></li>"
+    """Return the two parts of the course, a card for each notebook."""
+    whole = minutes.lessons()
+    parts = []
+    for name, (first, last) in PARTS.items():
+        items = "".join(card(entry) for entry in whole if first <= entry.number <= last)
+        if items:
+            parts.append(f'<h3>{name}</h3><ul class="course-cards">{items}</ul>')
+    return "".join(parts)
+
+
+def card(lesson: minutes.Lesson) -> str:
+    """Return a notebook's card: picture, question, what one can do afterwards, minutes."""
+    count = sum(int(name.partition(".")[0]) == lesson.number for name in course.exercises())
+    noun = "exercise" if count == 1 else "exercises"
+    name = f"{lesson.path.stem}.webp"
+    image = ""
+    if (PICTURES / name).exists():
+        width, height = Image.open(PICTURES / name).size
+        image = (
+            f'<img src="_static/pictures/{name}" alt="" width="{width}" height="{height}" '
+            'loading="lazy">'
         )
-    return f'<ul class="course-cards">{"".join(items)}</ul>'
+    return (
+        f'<li class="course-card-of-notebook"><span class="course-thumb">{image}</span>'
+        f'<a href="notebooks/{lesson.path.stem}.html">{plain(lesson.title)}</a>'
+        f"<p>{plain(lesson.question)}</p>"
+        f"<p>Afterwards you can {AFTERWARDS[lesson.number]}.</p>"
+        f"<p class='course-time'>{lesson.reading} min, {count} {noun} "
+        f"({lesson.exercises} min)</p></li>"
+    )
 
 
 def plain(text: str) -> str:

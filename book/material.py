@@ -3,7 +3,6 @@
 import importlib.util
 import re
 from pathlib import Path
-from typing import Any
 
 import exercise_pages
 import folds
@@ -200,28 +199,21 @@ def in_markdown(sentence: str) -> str:
 # -- plans --------------------------------------------------------------------------------------
 
 
-def sections(notebook: Path) -> dict[str, tuple[str, float]]:
-    """Return each section's title and minutes to read and run, by the id of its first cell."""
-    found: dict[str, tuple[str, list[Any]]] = {}
-    for cell in nbformat.read(notebook, as_version=4).cells:
-        heading = re.match(r"#{1,2} +(.+)", cell.source) if cell.cell_type == "markdown" else None
-        if heading:
-            found[cell.id] = (heading[1].strip(), [])
-        last = found[next(reversed(found))]
-        last[1].append(cell)
-    return {name: (title, minutes.reading_minutes(cells)) for name, (title, cells) in found.items()}
-
-
 def planned_minutes(plan: Plan) -> float:
     """Return the minutes that a lesson's sections and exercises take together."""
     from helpers.exercises import course
 
     total = 0.0
     for number, names, exercises_done in plan.steps:
-        known = sections(notebook_of(number))
+        known = minutes.sections(notebook_of(number))
         total += sum(known[name][1] for name in names)
         total += sum(course.exercises()[name].minutes for name in exercises_done)
     return total
+
+
+def ways() -> str:
+    """Return the ways through the course for people who are short of time."""
+    return minutes.ways(minutes.lessons(), "notebooks/")
 
 
 def notebook_of(number: int) -> Path:
@@ -243,7 +235,7 @@ def plans() -> str:
             ]
             for number, names, exercises_done in plan.steps:
                 path = notebook_of(number)
-                known = sections(path)
+                known = minutes.sections(path)
                 titles = "; ".join(f"*{known[name][0]}*" for name in names)
                 done = f". Exercises: {', '.join(exercises_done)}" if exercises_done else ""
                 lines.append(f"- [{path.stem[:2]}](notebooks/{path.name}): {titles}{done}.")

@@ -13,6 +13,7 @@ from tests.axe import findings
 from tests.course import PATHS, ROOT
 from tests.website import COMPLETE, SCREENSHOTS, Page, settle
 from tools import minutes
+from tools.ways import AFTERWARDS, PARTS, WAYS
 
 pytest.importorskip("sphinx", reason="the book's requirements are not installed")
 soup = pytest.importorskip("bs4").BeautifulSoup
@@ -37,9 +38,21 @@ def test_it_has_a_card_for_each_notebook(landing: Any, book: Path) -> None:
     for card, lesson in zip(cards, minutes.lessons(), strict=True):
         text = card.get_text()
         assert f"{lesson.reading} min" in text and f"({lesson.exercises} min)" in text
+        assert f"Afterwards you can {AFTERWARDS[lesson.number]}." in text
         picture = card.find("img")
         assert picture["alt"] == ""  # the title beside it says what it is
         assert (book / picture["src"]).stat().st_size < 12_000
+
+
+def test_it_shows_both_parts_and_the_ways_through_them(landing: Any) -> None:
+    lists = landing.select("ul.course-cards")
+    assert [cards.find_previous_sibling("h3").get_text() for cards in lists] == list(PARTS)
+    for cards, (first, last) in zip(lists, PARTS.values(), strict=True):
+        numbers = {int(path.stem[:2]) for path in PATHS if first <= int(path.stem[:2]) <= last}
+        assert {int(card.find("a").get_text()[:2]) for card in cards.select("li")} == numbers
+    text = " ".join(landing.get_text().split())
+    for way in WAYS:
+        assert f"{way.title}, about " in text and f"Afterwards you can {way.goal}." in text
 
 
 def test_it_shows_a_verdict_and_the_map_with_their_words(landing: Any) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nbclient import NotebookClient
 
-from tests.course import FOLDER, PATHS, read
+from tests.course import FOLDER, PATHS, exercise_id, read
 from tools import minutes
+from tools.notebooks import fresh_learner
+from tools.ways import AFTERWARDS, PARTS, WAYS, Step, Way
 
 MEND = "run `python tools/minutes.py --write`"
 STATING = [entry for entry in minutes.lessons() if minutes.in_step(entry) is not None]
@@ -23,7 +26,7 @@ def test_each_notebook_states_its_minutes(entry: minutes.Lesson) -> None:
 
 def test_the_readme_holds_the_syllabus() -> None:
     text = minutes.README.read_text(encoding="utf-8")
-    assert minutes.SYLLABUS.search(text)
+    assert {found[1] for found in minutes.COMPUTED.finditer(text)} == {"syllabus", "ways"}
     assert text == minutes.expected_readme(minutes.lessons()), MEND
 
 
@@ -31,7 +34,8 @@ def test_the_readme_holds_the_syllabus() -> None:
 def test_the_first_notebook_holds_the_syllabus() -> None:
     path = FOLDER / minutes.START
     sources = [cell.source for cell in read(path).cells]
-    assert any(minutes.SYLLABUS.search(source) for source in sources)
+    found = {mark[1] for source in sources for mark in minutes.COMPUTED.finditer(source)}
+    assert found == {"syllabus", "ways"}
     assert sources == minutes.expected_cells(minutes.lessons(), path), MEND
 
 
@@ -58,6 +62,87 @@ def test_the_map_shows_what_the_notebooks_say_they_build_on() -> None:
         drawn.setdefault(end, set()).add(start)
     shown, said = closure(drawn), closure(stated)
     assert {number: shown[number] for number in said} == said
+
+
+# -- ways ---------------------------------------------------------------------------------------
+
+
+def test_every_notebook_is_in_one_part_and_says_what_one_can_do_after_it() -> None:
+    numbers = [int(path.stem[:2]) for path in PATHS]
+    for number in numbers:
+        assert sum(first <= number <= last for first, last in PARTS.values()) == 1
+        line = AFTERWARDS[number]
+        assert 5 <= len(line.split()) <= 18 and not line.endswith("."), line
+    assert len(set(AFTERWARDS.values())) == len(AFTERWARDS)
+
+
+def minutes_of(words: str) -> int:
+    """Return a length of time, as written, in minutes."""
+    found = re.fullmatch(r"(?:(\d+) h )?(\d+) min", words)
+    assert found, words
+    return 60 * int(found[1] or 0) + int(found[2])
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.title)
+def test_what_a_way_takes_is_the_sum_of_its_steps(way: Way) -> None:
+    """As a reader adds it up, in README.md."""
+    text = minutes.README.read_text(encoding="utf-8").partition("<!-- ways -->")[2]
+    head, _, told = text.partition(f"**{way.title}**, about ")[2].partition("\n\n")
+    lines = [line for line in told.partition("\n\n")[0].splitlines() if line.startswith("- ")]
+    steps = [[int(step) for step in re.findall(r"\((\d+) min\)", line)] for line in lines]
+    whole = sum(map(sum, steps))
+    assert sum(map(len, steps)) == sum(map(len, way.days))
+    assert abs(minutes_of(head.partition(".")[0]) - whole) <= 2.5
+    assert 0.8 * way.most <= whole <= way.most
+    if len(way.days) > 1:
+        for line, taken in zip(lines, steps, strict=True):
+            assert abs(minutes_of(line[2:].partition(",")[0]) - sum(taken)) <= 2.5
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.title)
+def test_a_way_leaves_out_nothing_that_its_notebooks_build_on(way: Way) -> None:
+    numbers = [step.number for day in way.days for step in day]
+    assert numbers == sorted(set(numbers))
+    needed = closure({path.stem[:2]: links(path) for path in PATHS[1:]})
+    for number in numbers[1:]:
+        assert {int(other) for other in needed[f"{number:02}"]} <= set(numbers)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [step for way in WAYS for day in way.days for step in day if step.sections],
+    ids=lambda step: f"{step.number:02}",
+)
+def test_a_steps_sections_stand_in_order_and_hold_its_exercises(step: Step) -> None:
+    (path,) = FOLDER.glob(f"{step.number:02}_*.ipynb")
+    order = list(minutes.sections(path))
+    assert [name for name in order if name in step.sections] == list(step.sections)
+    section, found = "", []
+    for cell in read(path).cells:
+        section = cell.id if cell.id in order else section
+        if section in step.sections and (exercise := exercise_id(cell, "ex")):
+            found.append(exercise)
+    assert [name for name in found if name in step.exercises] == list(step.exercises)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "step",
+    [step for way in WAYS for day in way.days for step in day if step.sections],
+    ids=lambda step: f"{step.number:02}",
+)
+def test_a_steps_cells_run_without_what_it_leaves_out(step: Step) -> None:
+    """The set-up cell, then the sections' own."""
+    (path,) = FOLDER.glob(f"{step.number:02}_*.ipynb")
+    notebook, section, kept = read(path), "", []
+    order = minutes.sections(path)
+    for cell in notebook.cells:
+        section = cell.id if cell.id in order else section
+        if cell.id == "setup" or section in step.sections:
+            kept.append(cell)
+    notebook.cells = kept
+    with fresh_learner():
+        NotebookClient(notebook, timeout=120, resources={"metadata": {"path": FOLDER}}).execute()
 
 
 # -- the estimate -------------------------------------------------------------------------------
@@ -147,9 +232,10 @@ def test_writing_puts_minutes_and_syllabus_in_and_then_changes_nothing(
         "**Time:** about 5 minutes to read and run, 3 for the exercise. **Builds on:** air."
         in block
     )
-    assert "| [00 · Start](00_start_here.ipynb) | 5 min | 3 min |" in table
+    can = AFTERWARDS[0]
+    assert f"| [00 · Start](00_start_here.ipynb) | {can} | 5 min | 3 min |" in table
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "| [00 · Start](notebooks/00_start_here.ipynb) | What? And why? | 5 min" in readme
+    assert f"| [00 · Start](notebooks/00_start_here.ipynb) | {can} | 5 min" in readme
     assert readme.endswith("end\n")
     assert minutes.write(minutes.lessons(tmp_path)) == []
 

@@ -11,6 +11,7 @@ import pytest
 
 from helpers.exercises import course
 from tests.course import PATHS, ROOT, exercise_id, read
+from tools import minutes
 
 pytestmark = pytest.mark.slow  # it needs what the website is built with
 
@@ -36,7 +37,7 @@ def test_a_plans_sections_stand_in_order_and_hold_its_exercises(material: Module
     for plan in material.PLANS:
         for number, names, done in plan.steps:
             path = material.notebook_of(number)
-            order = list(material.sections(path))
+            order = list(minutes.sections(path))
             assert [name for name in order if name in names] == list(names), plan.title
             assert len(set(names)) == len(names)
             section, found = "", []
@@ -49,8 +50,8 @@ def test_a_plans_sections_stand_in_order_and_hold_its_exercises(material: Module
 
 def test_the_sections_are_the_whole_notebook(material: ModuleType) -> None:
     for path in PATHS:
-        told = sum(minutes for _, minutes in material.sections(path).values())
-        assert told == pytest.approx(material.minutes.reading_minutes(read(path).cells))
+        told = sum(length for _, length in minutes.sections(path).values())
+        assert told == pytest.approx(minutes.reading_minutes(read(path).cells))
 
 
 def test_every_exercise_has_its_three_mistakes(material: ModuleType) -> None:

@@ -1,8 +1,8 @@
 """Compute how long each notebook takes, and put it where readers look for it.
 
 ``python tools/minutes.py`` prints a table.  ``--write`` puts the minutes into each notebook's
-title block, and the syllabus into README.md and into notebook 00; ``--write 03`` only the minutes
-of that notebook.
+title block, and the syllabus and the ways for people who are short of time (`tools.ways`) into
+README.md and into notebook 00; ``--write 03`` only the minutes of that notebook.
 
 The time to read and run is an estimate for an unhurried reader, from what the notebook holds: its
 words, formulas, predictions, experiments with their lines, and figures.  The time for the
@@ -23,6 +23,7 @@ if __name__ == "__main__":  # run as a file, from anywhere
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tools.notebooks import FOLDED, NOTEBOOKS, PREDICT, ROOT, find, read, text_of
+from tools.ways import AFTERWARDS, PARTS, WAYS, Step, Way
 
 README = ROOT / "README.md"
 START = "00_start_here.ipynb"
@@ -43,7 +44,7 @@ SHOWING = ("# Figure", "# Slider", "# Table")
 STEP = 5  # what the estimate is rounded to
 
 TIME = re.compile(r"\*\*Time:\*\* [^*]*?\.(?= |\\n|\"|$)")
-SYLLABUS = re.compile(r"<!-- syllabus -->(.*?)<!-- /syllabus -->", re.DOTALL)
+COMPUTED = re.compile(r"<!-- (syllabus|ways) -->(.*?)<!-- /\1 -->", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class Lesson:
     question: str
     reading: int
     exercises: int
+
+    @property
+    def number(self) -> int:
+        """The notebook's number."""
+        return int(self.path.name[:2])
 
     @property
     def time(self) -> str:
@@ -89,7 +95,7 @@ def reading_minutes(cells: Sequence[dict[str, Any]]) -> float:
 
 def seconds_of_text(source: str) -> float:
     """Return the estimated seconds to read a text cell, and to make the prediction it asks for."""
-    source = SYLLABUS.sub(" ", source)
+    source = COMPUTED.sub(" ", source)
     formulas = len(re.findall(r"\$\$.+?\$\$", source, re.DOTALL))
     prose = re.sub(r"\$\$.+?\$\$|<[^>]*>|\]\([^)]*\)", " ", source, flags=re.DOTALL)
     words = len(re.findall(r"\w[\w'’.-]*", prose))
@@ -146,29 +152,53 @@ def lessons(folder: Path = NOTEBOOKS) -> list[Lesson]:
     return [lesson(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))]
 
 
-def table(course: Sequence[Lesson], folder: str = "", *, questions: bool) -> str:
-    """Return the syllabus as a Markdown table.
+def sections(path: Path) -> dict[str, tuple[str, float]]:
+    """Return each section's title and minutes to read and run, by the id of its first cell."""
+    found: dict[str, tuple[str, list[Any]]] = {}
+    for cell in read(path).cells:
+        heading = re.match(r"#{1,2} +(.+)", cell.source) if cell.cell_type == "markdown" else None
+        if heading:
+            found[cell.id] = (heading[1].strip(), [])
+        found[next(reversed(found))][1].append(cell)
+    return {name: (title, reading_minutes(cells)) for name, (title, cells) in found.items()}
+
+
+# -- what is put where readers look --------------------------------------------------------------
+
+
+def syllabus(course: Sequence[Lesson], folder: str = "") -> str:
+    """Return both parts of the course as Markdown tables, each with its hours.
 
     Parameters
     ----------
     course : sequence of Lesson
-        Its rows.
+        Their rows.
     folder : str
         What stands before each link.
-    questions : bool
-        Whether each notebook's question has a column.
     """
-    head = ["Notebook", *(["It answers"] if questions else []), "read and run", "exercises"]
-    rows = [head, ["---", *(["---"] if questions else []), "---:", "---:"]]
+    blocks = []
+    for part, (first, last) in PARTS.items():
+        lessons_of_part = [entry for entry in course if first <= entry.number <= last]
+        if lessons_of_part:
+            blocks += [f"### {part}", table(lessons_of_part, folder), total(lessons_of_part)]
+    return "\n\n".join(blocks)
+
+
+def table(course: Sequence[Lesson], folder: str = "") -> str:
+    """Return notebooks, what one can do after each, and their minutes."""
+    rows = [
+        ["Notebook", "Afterwards you can", "read and run", "exercises"],
+        ["---", "---", "---:", "---:"],
+    ]
     for entry in course:
-        question = [entry.question] if questions else []
         link = f"[{entry.title}]({folder}{entry.path.name})"
-        rows.append([link, *question, f"{entry.reading} min", f"{entry.exercises} min"])
+        minutes = [f"{entry.reading} min", f"{entry.exercises} min"]
+        rows.append([link, AFTERWARDS[entry.number], *minutes])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def total(course: Sequence[Lesson]) -> str:
-    """Return one sentence on the whole course."""
+    """Return one sentence on these notebooks' hours."""
     reading = sum(entry.reading for entry in course) / 60
     exercises = sum(entry.exercises for entry in course) / 60
     return (
@@ -177,10 +207,76 @@ def total(course: Sequence[Lesson]) -> str:
     )
 
 
-def with_syllabus(text: str, syllabus: str) -> str:
-    """Return a Markdown text with the syllabus between its two marks."""
-    filled = f"<!-- syllabus -->\n\n{syllabus}\n\n<!-- /syllabus -->"
-    return SYLLABUS.sub(lambda _: filled, text)
+def step_minutes(step: Step, entry: Lesson) -> int:
+    """Return the minutes of a step on a way, exercises included."""
+    from helpers.exercises import course
+
+    if not step.sections:
+        return entry.reading + entry.exercises
+    known = sections(entry.path)
+    reading = sum(known[name][1] for name in step.sections)
+    return rounded(reading + sum(course.exercises()[name].minutes for name in step.exercises))
+
+
+def ways(course: Sequence[Lesson], folder: str = "") -> str:
+    """Return the ways through the course in Markdown; a link's `folder` as in `syllabus`."""
+    entries = {entry.number: entry for entry in course}
+    known = [way for way in WAYS if {s.number for day in way.days for s in day} <= entries.keys()]
+    return "\n\n".join(one_way(way, entries, folder) for way in known)
+
+
+def one_way(way: Way, entries: dict[int, Lesson], folder: str) -> str:
+    """Return one way: its sum, its goal, and its steps."""
+    lines, total = [], 0
+    for day in way.days:
+        taken = [step_minutes(step, entries[step.number]) for step in day]
+        total += sum(taken)
+        steps = [
+            one_step(step, entries[step.number], minutes, folder)
+            for step, minutes in zip(day, taken, strict=True)
+        ]
+        if len(way.days) == 1:
+            lines += [f"- {step}" for step in steps]
+        else:
+            lines.append(f"- {hours(sum(taken))}, exercises included: {', '.join(steps)}")
+    return f"**{way.title}**, about {hours(total)}. Afterwards you can {way.goal}.\n\n" + "\n".join(
+        lines
+    )
+
+
+def one_step(step: Step, entry: Lesson, minutes: int, folder: str) -> str:
+    """Return a notebook with its minutes on a way, and which parts of it are meant."""
+    text = f"[{entry.title}]({folder}{entry.path.name}) ({minutes} min)"
+    if step.sections:
+        known = sections(entry.path)
+        text += ": " + ", ".join(f"*{known[name][0]}*" for name in step.sections)
+    if step.exercises:
+        noun = "exercise" if len(step.exercises) == 1 else "exercises"
+        text += f"; {noun} {', '.join(step.exercises)}"
+    return text
+
+
+def hours(minutes: int) -> str:
+    """Return a length of time as people say it, in fives.
+
+    Examples
+    --------
+    >>> hours(639), hours(44)
+    ('10 h 40 min', '45 min')
+    """
+    whole, rest = divmod(rounded(minutes), 60)
+    return f"{whole} h {rest} min" if whole else f"{rest} min"
+
+
+def with_computed(text: str, course: Sequence[Lesson], folder: str = "") -> str:
+    """Return a Markdown text with what is computed between its marks."""
+    contents = {"syllabus": syllabus, "ways": ways}
+
+    def filled(found: re.Match[str]) -> str:
+        content = contents[found[1]](course, folder)
+        return f"<!-- {found[1]} -->\n\n{content}\n\n<!-- /{found[1]} -->"
+
+    return COMPUTED.sub(filled, text)
 
 
 def in_step(entry: Lesson) -> bool | None:
@@ -191,8 +287,7 @@ def in_step(entry: Lesson) -> bool | None:
 
 def expected_readme(course: Sequence[Lesson]) -> str:
     """Return README.md as it has to be."""
-    syllabus = f"{table(course, 'notebooks/', questions=True)}\n\n{total(course)}"
-    return with_syllabus(README.read_text(encoding="utf-8"), syllabus)
+    return with_computed(README.read_text(encoding="utf-8"), course, "notebooks/")
 
 
 def expected_cells(course: Sequence[Lesson], path: Path) -> list[str]:
@@ -201,8 +296,7 @@ def expected_cells(course: Sequence[Lesson], path: Path) -> list[str]:
     sources = [cell.source for cell in read(path).cells]
     sources[0] = TIME.sub(lambda _: entry.time, sources[0])
     if path.name == START:
-        syllabus = table(course, questions=False)
-        sources = [with_syllabus(source, syllabus) for source in sources]
+        sources = [with_computed(source, course) for source in sources]
     return sources
 
 
