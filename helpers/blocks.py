@@ -63,11 +63,16 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
         # Every −log p is at least log1p(rest). Where that is not small beside m, one subtraction
         # does; elsewhere m + log1p(rest) would round away what is asked.
         once = (rest >= 1) & (np.abs(lse) < 4 * log_sum)
-        np.subtract(block, lse, out=y)
-        if not _every(once):
+        if _every(once):
+            np.subtract(block, lse, out=y)
+        elif axis == 1:
+            np.subtract(block, lse, out=y)
             twice = _index(~once, axis)
             d = _taken(block, twice) - m[twice]
             y[twice] = np.subtract(d, log_sum[twice], out=d)
+        else:  # some columns are slow to take and to put back; zero taken away changes nothing
+            np.subtract(block, np.where(once, lse, m), out=y)
+            np.subtract(y, np.where(once, 0, log_sum), out=y)
     return _restored(out, order, shape)
 
 
