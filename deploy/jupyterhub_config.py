@@ -8,7 +8,7 @@ SOFTMAX_HUB_ADDRESS      where it listens, 127.0.0.1; another address needs a ce
 SOFTMAX_HUB_PORT         8000; the two ports 8001 and 8081 of loopback move with it
 SOFTMAX_HUB_CERTIFICATE  the files of a TLS certificate and of its key
 SOFTMAX_HUB_KEY
-SOFTMAX_HUB_IDLE         minutes without use after which a server is stopped, 60
+SOFTMAX_HUB_IDLE         minutes without use after which a server is stopped, 60; 0.5 is possible
 SOFTMAX_HUB_EXCHANGE     where nbgrader hands out and collects, /srv/softmax-exchange
 SOFTMAX_COURSE_…         go on to the learners' kernels: SOFTMAX_COURSE_SOLUTIONS=off
 """
@@ -32,7 +32,7 @@ address = os.environ.get("SOFTMAX_HUB_ADDRESS", "127.0.0.1")
 port = int(os.environ.get("SOFTMAX_HUB_PORT", "8000"))
 certificate = os.environ.get("SOFTMAX_HUB_CERTIFICATE", "")
 key = os.environ.get("SOFTMAX_HUB_KEY", "")
-idle = 60 * int(os.environ.get("SOFTMAX_HUB_IDLE", "60"))
+idle = round(60 * float(os.environ.get("SOFTMAX_HUB_IDLE", "60")))
 exchange = Path(os.environ.get("SOFTMAX_HUB_EXCHANGE", "/srv/softmax-exchange"))
 
 starting.refuse_unless_safe(
@@ -58,10 +58,8 @@ c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
 c.JupyterHub.db_url = f"sqlite:///{state / 'hub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
 c.JupyterHub.template_paths = [str(ROOT / "deploy" / "templates")]
-# JupyterHub notes a browser's session with every new form; a log is no place for that.
-logging.getLogger("tornado.application").addFilter(
-    lambda entry: "xsrf cookie" not in str(entry.msg)
-)
+for name in ("access", "application"):
+    logging.getLogger(f"tornado.{name}").addFilter(starting.tell_no_secret)
 # A hub that ends leaves the learners' servers running, and finds them when it starts again.
 c.JupyterHub.cleanup_servers = False
 
@@ -103,6 +101,7 @@ c.Spawner.notebook_dir = "~/work"
 c.Spawner.default_url = f"/lab/tree/{starting.first_notebook()}"
 c.Spawner.start_timeout = 180  # when a whole class starts at once
 c.Spawner.http_timeout = 180
+c.Spawner.poll_interval = 5  # seconds until a server that was killed is known to have ended
 c.JupyterHub.concurrent_spawn_limit = 0  # wait in line, rather than be told to come again
 c.Spawner.environment = {
     **starting.environment(os.environ),

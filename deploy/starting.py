@@ -5,17 +5,32 @@ from __future__ import annotations
 import compileall
 import importlib.util
 import ipaddress
+import logging
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["environment", "first_notebook", "host", "proxy_command", "refuse_unless_safe"]
+__all__ = [
+    "environment",
+    "first_notebook",
+    "host",
+    "proxy_command",
+    "refuse_unless_safe",
+    "tell_no_secret",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 WITHOUT_TLS = "passwords travel in the clear"
 """What SOFTMAX_HUB_WITHOUT_TLS has to say, in as many words."""
+
+SECRET = re.compile(
+    r"((?:auth|code|key|state|token|_xsrf)(?:=|%(?:25)*3D))(?:[^&\s%]|%(?!(?:25)*26))+",
+    re.IGNORECASE,
+)
+"""A secret in an address, and in an address that is quoted within another."""
 
 
 def refuse_unless_safe(address: str, *, encrypted: bool, said: str) -> None:
@@ -86,6 +101,18 @@ def proxy_command() -> list[str]:
     if package is None or package.origin is None or not proxy.exists():
         raise SystemExit("The proxy in front of the hub is not installed; `make hub` does that.")
     return [str(Path(package.origin).parent / "bin" / "node"), str(proxy)]
+
+
+def tell_no_secret(entry: logging.LogRecord) -> bool:
+    """Take secrets out of a line of the log; tell whether the line is for the log at all.
+
+    JupyterHub takes a token out of an address, but not out of the page to go to after signing in
+    (``next=%2Fuser%2Fada%3Ftoken%3D…``). And it notes a browser's session with every new form.
+    """
+    if "xsrf cookie" in str(entry.msg):
+        return False
+    entry.msg, entry.args = SECRET.sub(r"\1[secret]", entry.getMessage()), ()
+    return True
 
 
 def first_notebook() -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ if __name__ == "__main__":  # run as a file, from anywhere
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tools import class_progress
+from tools.lab import PAGES
 from tools.notebooks import find, read, text_of
 
 HUB = Path(os.environ.get("SOFTMAX_HUB_STATE", "/var/lib/softmax-hub"))
@@ -56,7 +58,10 @@ os.environ["SOFTMAX_COURSE_SOLUTIONS"] = "off"
 
 
 def make_source(notebook: Path, folder: Path) -> Path:
-    """Write the teacher's edition of one notebook into the course in `folder`; return its path."""
+    """Write the teacher's edition of one notebook into the course in `folder`; return its path.
+
+    The pages that it links to lie beside it.
+    """
     edition = read(notebook)
     for cell in edition.cells:
         if cell.metadata.get("nbgrader", {}).get("grade"):
@@ -64,6 +69,9 @@ def make_source(notebook: Path, folder: Path) -> Path:
     path = folder / "source" / notebook.stem / notebook.name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text_of(edition), encoding="utf-8", newline="\n")
+    for page in PAGES:
+        if any(f"]({page}" in cell.source for cell in edition.cells):
+            shutil.copyfile(notebook.with_name(page), path.with_name(page))
     return path
 
 

@@ -16,7 +16,6 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -25,7 +24,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -83,7 +82,7 @@ class Hub:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, patience: float = 120) -> None:
+    def start(self, patience: float = 300) -> None:
         """Start the hub and wait until it answers.
 
         Raises
@@ -127,9 +126,11 @@ class Hub:
         if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(60)
+                self.process.wait(120)
             except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
+                for process in psutil.Process(self.process.pid).children():
+                    process.kill()
+                self.process.kill()
                 self.process.wait()
             self.process = None
 
@@ -167,11 +168,29 @@ def kill_all_of(name: str) -> None:
         time.sleep(0.1)
 
 
-def remove_account(name: str) -> None:
-    """Remove an account of this machine that a trial has made, with all that is its own."""
-    with contextlib.suppress(KeyError):
-        kill_all_of(name)
-        subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
+def remove_accounts(names: Iterable[str]) -> None:
+    """Remove accounts of this machine that a trial has made, with all that is their own.
+
+    Raises
+    ------
+    RuntimeError
+        If one cannot be removed; the others are.
+    """
+    failed = []
+    for name in names:
+        for _ in range(5):  # a server may start, or useradd hold the lock, at this moment
+            try:
+                kill_all_of(name)
+            except KeyError:
+                break
+            done = subprocess.run(["userdel", "--remove", name], capture_output=True, text=True)
+            if done.returncode == 0:
+                break
+            time.sleep(1)
+        else:
+            failed.append(f"{name}: {done.stderr.strip()}")
+    if failed:
+        raise RuntimeError("; ".join(failed))
 
 
 # -- somebody in a browser ------------------------------------------------------------------------
@@ -519,8 +538,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = measure(names, hub)
     finally:
         hub.close()
-        for name in names:
-            remove_account(name)
+        remove_accounts(names)
         shutil.rmtree(folder, ignore_errors=True)
     data = report.data()
     options.report.parent.mkdir(parents=True, exist_ok=True)
