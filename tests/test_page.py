@@ -6,11 +6,16 @@ import ast
 import builtins
 import re
 from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate, combinations
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from mpmath import mp
 from scipy.special import expit, rel_entr
+from scipy.stats import gumbel_r
 
 from helpers import gradients, kernels, oracle
 from helpers.formats import COMPUTING
@@ -18,14 +23,15 @@ from tools import page
 
 TEXT = page.SOURCE.read_text(encoding="utf-8")
 SECTIONS = {section.heading: section for section in page.sections(TEXT)}
-NAMES = SECTIONS["Names"]
+NAMES = [section for heading, section in SECTIONS.items() if heading.startswith("Names")]
+CODE = "\n".join(section.code for section in NAMES)
 FORMULAS = {
     row[0]: row[1:]
     for section in SECTIONS.values()
     if section.head == ["what", "how", "what goes wrong instead"]
     for row in section.rows
 }
-SYMPTOMS = SECTIONS["What you see, and why (02–05)"].rows
+SYMPTOMS = [row for s in SECTIONS.values() if s.head[:1] == ["what you see"] for row in s.rows]
 FUNCTIONS = {
     "np": np,
     "expit": expit,
@@ -57,13 +63,41 @@ def given() -> dict[str, Any]:
         **{"loss": 1e-9, "k": 1, "mass": 0.9, "least": 0.1, "lam": 0.25},
         **{"prior": prior, "old": old, "new": new},
         **{"query": query, "key": key, "slope": 0.5, "sink": 2.0},
+        **dict(zip(("Q", "K", "V", "dO"), attention(), strict=True)),
+        **{"mask": np.array([[True, False, True], [True, True, False]]), "cap": 5.0},
+        **{"unit": 2.0**-24, "u": 0.9, "v": np.array([0.3, 0.5, 0.01]), "tail": 1e-3},
+        **{"draft": rng.dirichlet(np.ones(3)), "labels": np.array([1, 0, 0])},
+        **{"drawn": np.array([0, 2, 2]), "log_q": np.log([0.5, 0.3, 0.3])},
+        **{"among": np.array([False, True, True]), "off": np.array([0.1, -0.8, 0.3, 0.05])},
     }
+
+
+def attention() -> tuple[np.ndarray, ...]:
+    """Return queries, keys, values and the gradient of what comes out of them."""
+    rng = np.random.default_rng(2)
+    shapes = (2, 64), (3, 64), (3, 5), (2, 5)
+    return tuple(rng.normal(size=shape) for shape in shapes)
+
+
+def by_torch(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the output of PyTorch's attention, and its gradient by the queries."""
+    query, key, value, upstream = map(torch.tensor, attention())
+    query.requires_grad_()
+    attend = torch.nn.functional.scaled_dot_product_attention
+    out = attend(query, key, value, attn_mask=torch.tensor(mask))
+    (gradient,) = torch.autograd.grad(out, query, upstream)
+    return out.detach().numpy(), gradient.numpy()
+
+
+def first_above(sums: Sequence[mp.mpf], height: mp.mpf) -> int:
+    """Return the first class whose exact sum is above a height."""
+    return next(place for place, total in enumerate(sums) if total > height)
 
 
 def with_names(x: np.ndarray) -> dict[str, Any]:
     """Return all that the page's lines use, for one row of logits."""
-    values = {**FUNCTIONS, **given(), "x": x}
-    exec(NAMES.code, values)
+    values = {**FUNCTIONS, **given(), "x": x, "top": x[:2], "low": x[2:]}
+    exec(CODE, values)
     return values
 
 
@@ -71,6 +105,17 @@ def truths(v: dict[str, Any]) -> dict[str, Any]:
     """Return what each line must equal: exact, by a kernel, or by another way to the number."""
     x, n, y, p, k = (v[name] for name in ("x", "n", "y", "p", "k"))
     largest = sorted({*np.argsort(-x, kind="stable")[:k].tolist(), y})
+    attended, gradient = by_torch(v["mask"])
+    exact = [mp.mpf(float(logit)) for logit in x]
+    terms = [mp.exp(logit - max(exact)) for logit in exact]
+    lse = max(exact) + mp.log(mp.fsum(terms))
+    kept = list(accumulate(term * bool(keep) for term, keep in zip(terms, v["keep"], strict=True)))
+    draft = [mp.mpf(float(q)) for q in v["draft"]]
+    missing = [max(t / mp.fsum(terms) - q, 0) for t, q in zip(terms, draft, strict=True)]
+    noise = gumbel_r.isf(v["v"])
+    drawn = zip(v["drawn"], v["log_q"], strict=True)
+    estimate = mp.fsum(mp.exp(exact[s] - exact[y] - mp.mpf(float(q))) for s, q in drawn)
+    pairs = np.outer(v["off"], v["off"])[~np.eye(v["off"].size, dtype=bool)]
     return {
         "softmax": oracle.softmax(x, as_float=True),
         "log-softmax": oracle.log_softmax(x, as_float=True),
@@ -109,6 +154,33 @@ def truths(v: dict[str, Any]) -> dict[str, Any]:
             np.tri(3, dtype=bool), -v["slope"] * abs(v["query"] - v["key"]), -np.inf
         ),
         "sink": kernels.softmax(np.append(x, v["sink"]))[:-1],
+        "error of log p, at least": abs(v["unit"] * gradients.log_softmax_jacobian(x)) @ abs(x),
+        "error of LSE, at most": float(v["unit"] * (abs(lse) + lse + n - 1 - min(exact))),
+        "sum without an order": float(mp.fsum(mp.nint(t * 2**30) for t in terms) / 2**30),
+        "attention, masked": attended,
+        "causal mask, cached": [[True, True, False], [True, True, True]],
+        "cap, then mask": [
+            float(v["cap"] * mp.tanh(logit / v["cap"])) if keep else -np.inf
+            for logit, keep in zip(exact, v["keep"], strict=True)
+        ],
+        "largest weight possible": float(1 / (1 + (n - 1) * mp.exp(min(exact) - max(exact)))),
+        "gradient by Q": gradient,
+        "LSE of two parts": float(lse),
+        "attention of two parts": oracle.softmax(x, as_float=True) @ v["V"],
+        "inverse CDF": first_above(kept, mp.mpf(v["u"]) * kept[-1]),
+        "Gumbel-max": np.argmax(x + noise),
+        "speculative redraw": [float(part / mp.fsum(missing)) for part in missing],
+        "draws to see a tail": float(mp.log(mp.mpf("0.01")) / mp.log(1 - mp.mpf(v["tail"]))),
+        "loss of several labels": [
+            float(mp.log1p(mp.exp(-logit if label else logit)))
+            for logit, label in zip(exact, v["labels"], strict=True)
+        ],
+        "sampled loss": float(mp.log1p(estimate / len(v["drawn"]))),
+        "log-odds of an event": float(
+            mp.log(mp.fsum(t for t, a in zip(terms, v["among"], strict=True) if a))
+            - mp.log(mp.fsum(t for t, a in zip(terms, v["among"], strict=True) if not a))
+        ),
+        "calibration, squared": pairs.mean(),
     }
 
 
@@ -136,7 +208,8 @@ def test_every_line_has_a_truth() -> None:
 def test_every_line_is_right_to_12_digits(what: str, row: np.ndarray) -> None:
     (code,) = page.code_in(FORMULAS[what][0])
     values = with_names(row)
-    assert same(value(code, values), truths(values)[what])
+    with mp.workdps(60):
+        assert same(value(code, values), truths(values)[what])
 
 
 WRONG = [(what, code) for what, (_, wrong) in FORMULAS.items() for code in page.code_in(wrong)]
@@ -172,7 +245,8 @@ def assigned(code: str) -> list[str]:
     ]
 
 
-DECLARED = [name for row in NAMES.rows for name in page.code_in(row[0])] + assigned(NAMES.code)
+ROWS_OF_NAMES = [row for section in NAMES for row in section.rows]
+DECLARED = [name for row in ROWS_OF_NAMES for name in page.code_in(row[0])] + assigned(CODE)
 USED = [
     code
     for section in SECTIONS.values()
@@ -186,16 +260,16 @@ USED = [
 def test_each_name_is_declared_once_and_used() -> None:
     assert [name for name, count in Counter(DECLARED).items() if count > 1] == []
     assert not set(DECLARED) & set(FUNCTIONS)
-    used = set().union(*map(names_in, [*USED, NAMES.code]))
+    used = set().union(*map(names_in, [*USED, CODE]))
     assert sorted(set(DECLARED) - used) == []
 
 
 def test_no_line_uses_a_name_that_is_not_declared() -> None:
     known = {*DECLARED, *FUNCTIONS}
-    loops = {"r"}  # in the names' own code
+    loops = {"r", "part"}  # in the names' own code
     strange = {code: names_in(code) - known for code in USED if names_in(code) - known}
     assert strange == {}
-    assert names_in(NAMES.code) - known - loops == set()
+    assert names_in(CODE) - known - loops == set()
 
 
 # -- what does not come from formulas -----------------------------------------------------------
@@ -226,12 +300,14 @@ def test_the_symptoms_are_the_numbers_that_are_seen(seen: str, how: str) -> None
 
 def test_what_is_drawn_is_of_this_source() -> None:
     mark = page.fingerprint(TEXT).encode()
-    for path in (page.PDF, page.PNG):
+    for path in (page.PDF, *page.PNGS):
         assert mark in path.read_bytes(), f"{path.name}: run `make page`"
 
 
-def test_no_text_runs_into_its_neighbour_or_over_the_edge() -> None:
-    fig = page.draw(list(SECTIONS.values()), "Softmax on one page")
+@pytest.mark.parametrize("number", [0, 1])
+def test_no_text_runs_into_its_neighbour_or_over_the_edge(number: int) -> None:
+    fig = page.sides(TEXT)[number]
+    fig.set_dpi(300)  # few dots make words narrower than they are in print
     renderer = fig.canvas.get_renderer()
     fig.draw(renderer)
     boxes = [
@@ -243,11 +319,10 @@ def test_no_text_runs_into_its_neighbour_or_over_the_edge() -> None:
     for words, box in boxes:
         assert inside.x0 < box.x0 and box.x1 < inside.x1, f"{words!r} is over the edge"
         assert inside.y0 < box.y0 and box.y1 < inside.y1, f"{words!r} is over the edge"
-    for number, (words, box) in enumerate(boxes):
-        for others, other in boxes[number + 1 :]:
-            side = box.x0 < other.x1 and other.x0 < box.x1
-            level = abs(box.y0 + box.y1 - other.y0 - other.y1) < 2
-            assert not (side and level), f"{words!r} runs into {others!r}"
+    for (words, box), (others, other) in combinations(boxes, 2):
+        side = box.x0 < other.x1 and other.x0 < box.x1
+        level = min(box.y1, other.y1) - max(box.y0, other.y0) > 6
+        assert not (side and level), f"{words!r} runs into {others!r}"
 
 
 def test_a_bar_in_code_does_not_end_its_cell() -> None:

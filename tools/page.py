@@ -1,7 +1,8 @@
 """Draw the printed page from its source, the website's page: ``python tools/page.py``.
 
-``book/one_page.md`` is the only source. Drawn are its headings, tables and code, on one sheet of
-A4: ``notebooks/softmax_page.pdf`` to print, and ``book/images/softmax_page.png`` to show.
+``book/one_page.md`` is the only source. Drawn are its headings, tables and code, on the two sides
+of one sheet of A4: ``notebooks/softmax_page.pdf`` to print, and a picture of each side in
+``book/images`` to show.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+from matplotlib.backends.backend_pdf import PdfPages
 
 if __name__ == "__main__":  # run as a file, from anywhere
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -25,7 +27,8 @@ from tools.notebooks import ROOT
 
 SOURCE = ROOT / "book" / "one_page.md"
 PDF = ROOT / "notebooks" / "softmax_page.pdf"
-PNG = ROOT / "book" / "images" / "softmax_page.png"
+PNGS = tuple(ROOT / "book" / "images" / f"softmax_page{side}.png" for side in ("", "_2"))
+TURN = "<!-- second side -->"
 
 A4 = (8.27, 11.69)  # inches
 FOOT = "Softmax and its stable computation · CC BY 4.0 · all code here is executed by its tests"
@@ -132,44 +135,65 @@ def head(section: Section) -> list[Text]:
     return texts
 
 
-def draw(page: Sequence[Section], title: str) -> Any:
-    """Return the page as a matplotlib figure of the size A4."""
+def height(section: Section) -> float:
+    """Return how much room a section takes, in the unit of `LINE`."""
+    return 0.2 + LINE * len(list(lines(section))) + 1.5
+
+
+def draw(page: Sequence[Section], title: str, room: float) -> Any:
+    """Return one side as a matplotlib figure of the size A4; what is left of `room` stays blank."""
     figures.use_house_style()
     fig, ax = plt.subplots(figsize=A4)
     ax.text(0, -2.2, title, fontsize=16, weight="bold", va="center")
     at = 0.0
-    for section in page:
+    spare = Section("Your own: what went wrong, and the input that shows it")
+    rows = int((room - sum(map(height, page)) - height(spare)) / LINE)
+    blank = [spare] if rows > 0 else []
+    for section in [*page, *blank]:
         blue = figures.COLOURS[0]
         ax.plot([-0.008, 1.008], [at, at], color=blue, linewidth=11, solid_capstyle="butt")
         for place, text, style in head(section):
             ax.text(place, at, text, fontsize=7.5, color="white", va="center", **style)
         at += 0.2
-        for row in lines(section):
+        for row in [[]] * rows if section is spare else lines(section):
             at += LINE
             for place, text, style in row:
                 ax.text(place, at, text, fontsize=SIZE, va="center", **style)
             ax.plot([0, 1], [at + LINE / 2] * 2, color="#dddddd", linewidth=0.4)
         at += 1.5
-    ax.text(0, at - 0.2, FOOT, fontsize=6, va="center")
-    ax.set(xlim=(-0.03, 1.03), ylim=(at + 0.6, -3.6))
+    ax.text(0, room - 0.2, FOOT, fontsize=6, va="center")
+    ax.set(xlim=(-0.03, 1.03), ylim=(room + 0.6, -3.6))
     ax.axis("off")
     return fig
 
 
-def main() -> int:
-    """Write the PDF and the PNG."""
-    text = SOURCE.read_text(encoding="utf-8")
+def sides(text: str) -> list[Any]:
+    """Return the two sides of a page as figures, to the same scale."""
     title = text.partition("\n")[0].removeprefix("# ")
-    fig = draw(sections(text), title)
+    parts = [sections(part) for part in text.split(TURN)]
+    room = max(sum(map(height, part)) for part in parts)
+    titles = [title, f"{title}: part two"]
+    return [draw(part, name, room) for part, name in zip(parts, titles, strict=True)]
+
+
+def main() -> int:
+    """Write the PDF and the pictures."""
+    text = SOURCE.read_text(encoding="utf-8")
     mark = fingerprint(text)
-    with matplotlib.rc_context({"pdf.fonttype": 42}):  # text that can be searched and copied
-        about = {"Title": title, "Keywords": mark, "CreationDate": None}
-        fig.savefig(PDF, metadata=about)
-    fig.savefig(
-        PNG, dpi=150, metadata={"Title": title, "Comment": mark}, pil_kwargs={"optimize": True}
-    )
-    plt.close(fig)
-    for path in (PDF, PNG):
+    title = text.partition("\n")[0].removeprefix("# ")
+    drawn = sides(text)
+    about = {"Title": title, "Keywords": mark, "CreationDate": None}
+    with (
+        matplotlib.rc_context({"pdf.fonttype": 42}),  # text that can be searched and copied
+        PdfPages(PDF, metadata=about) as pdf,
+    ):
+        for fig in drawn:
+            pdf.savefig(fig)
+    for path, fig in zip(PNGS, drawn, strict=True):
+        about = {"Title": title, "Comment": mark}
+        fig.savefig(path, dpi=150, metadata=about, pil_kwargs={"optimize": True})
+        plt.close(fig)
+    for path in (PDF, *PNGS):
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} KiB")
     return 0
 
