@@ -82,8 +82,8 @@ def _no_crumbs(p, *_):
         ordinary(_read_only(_row(0.1, -0.4, 0.6)), 1.3, note="a read-only row, α = 1.3"),
         ordinary(_row(-3.1, -2.0, -2.6), 1.5, note="all logits below 0"),
         extreme(_row(-1000.0, -1000.3, -1002.0), 1.5, note="logits near −1000"),
-        extreme(_row(1e6, 1e6 - 0.5, 0.0), 1.5, note="logits near 1e6"),
-        extreme(_row(1e6 - 0.25, 1e6, 1e6 - 1), 2.5, note="logits near 1e6, α = 2.5"),
+        extreme(_row(1e6, 1e6 - 0.5, 0.0), 1.5, note="1e6, 1e6 − 0.5 and 0"),
+        extreme(_row(1e6 - 0.25, 1e6, 1e6 - 1), 2.5, note="1e6 + (−0.25, 0, −1), α = 2.5"),
     ],
     truth=_entmax_by_support,
     tolerance=1e-9,
@@ -316,9 +316,9 @@ _FAR = _row(1e12 + 0.7, 1e12, 1e12 - 0.5)
         ordinary(_row(0.5), 0, note="one class"),
         ordinary(_normal(12), 5, note="12 classes"),
         ordinary(_read_only(_row(0.25, -0.5, 0.5)), 2, note="a read-only row"),
-        extreme(_FAR, 0, note="logits near 1e12, the first is right"),
-        extreme(_FAR, 2, note="logits near 1e12, the last is right"),
-        extreme(_row(-1e12, -1e12 - 0.5), 1, note="logits near −1e12"),
+        extreme(_FAR, 0, note="1e12 + (0.7, 0, −0.5), the first is right"),
+        extreme(_FAR, 2, note="1e12 + (0.7, 0, −0.5), the last is right"),
+        extreme(_row(-1e12, -1e12 - 0.5), 1, note="−1e12 − (0, 0.5), the second is right"),
         extreme(1e12 + _row(0.3, 0.1, 0.2, 0.0, -0.1, 0.25), 3, note="six logits near 1e12"),
     ],
     truth=_exact_sparsemax_loss,
@@ -800,11 +800,17 @@ _LOG_Q = np.log([[0.1, 0.4, 0.25], [0.05, 0.3, 0.2]])
     probes=[
         ordinary(_TARGETS, _SAMPLED, _LOG_Q, note="2 rows, 3 samples each"),
         ordinary(
-            _normal(3), _normal(3, 3), np.log(_rng.uniform(0.02, 0.5, (3, 3))), note="3 and 3"
+            _normal(3), _normal(3, 3), np.log(_rng.uniform(0.02, 0.5, (3, 3))),
+            note="3 rows, 3 samples each",
         ),
         ordinary(_row(0.5), _row(1.25)[None], np.log(_row(0.2)[None]), note="one row, one sample"),
-        ordinary(_normal(4), _normal(4, 2), np.log(_rng.uniform(0.02, 0.5, (4, 2))), note="4 × 2"),
-        ordinary(_normal(3), _normal(3, 1), np.log([[0.5], [0.1], [0.02]]), note="3 and 1"),
+        ordinary(
+            _normal(4), _normal(4, 2), np.log(_rng.uniform(0.02, 0.5, (4, 2))),
+            note="4 rows, 2 samples each",
+        ),
+        ordinary(
+            _normal(3), _normal(3, 1), np.log([[0.5], [0.1], [0.02]]), note="3 rows, 1 sample each"
+        ),
         ordinary(_TARGETS, _SAMPLED, np.full((2, 3), np.log(0.25)), note="q = 1/4 for all"),
         ordinary(
             _row(0.25), _row(1, 1, 0.5)[None], np.log(_row(0.4, 0.4, 0.1)[None]),
@@ -1035,8 +1041,8 @@ _TWICE = np.array([[1.0, 0.5, 1.0], [0.25, 2.0, 0.25], [0.75, -0.5, 0.75]])
     minutes=9,
     probes=[
         ordinary(_SCORES, _ITEM_LOG_Q, note="3 queries, 3 items"),
-        ordinary(_normal(4, 4), np.log(_row(0.4, 0.1, 0.02, 0.3)), note="4 and 4"),
-        ordinary(_normal(2, 2), np.log(_row(0.6, 0.1)), note="2 and 2"),
+        ordinary(_normal(4, 4), np.log(_row(0.4, 0.1, 0.02, 0.3)), note="4 queries, 4 items"),
+        ordinary(_normal(2, 2), np.log(_row(0.6, 0.1)), note="2 queries, 2 items"),
         ordinary(np.full((2, 2), 0.5), np.log(_row(0.8, 0.2)), note="equal scores, q = (0.8, 0.2)"),
         ordinary(_SCORES, np.log(np.full(3, 0.25)), note="all items equally popular"),
         ordinary(_TWICE, np.log(_row(0.5, 0.2, 0.5)), note="the same item in two rows"),
