@@ -59,10 +59,13 @@ def disagreements(exercise: Exercise, function) -> list[str]:
             except Exception as error:
                 found.append(f"{probe.note}: {error}")
                 continue
-            truth = settled(exercise.truth(*map(widened, probe.arguments)))
+            truth = exercise.truth(*map(widened, probe.arguments))
+            truth = None if truth is None else settled(truth)
             if exercise.canonical is not None:
                 value = exercise.canonical(settled(value), *map(fresh, probe.arguments))
                 truth = exercise.canonical(truth, *map(fresh, probe.arguments))
+        if value is None and truth is None:  # a test that lets a right one pass
+            continue
         problem = difference(exercise, probe, settled(value), settled(truth))
         if problem is not None:
             found.append(f"{probe.note}: {problem[1]}")
@@ -88,6 +91,8 @@ def test_the_truth_would_notice_the_first_mistake(exercise):
 def test_the_check_notices_a_reference_that_is_its_own_first_mistake(exercise):
     swapped = dataclasses.replace(exercise, reference=exercise.mistakes[0].functions[0])
     swapped.__dict__.pop("_expected", None)
+    if all(outcome.value is None for outcome in expected_outcomes(exercise)):
+        return  # what is right stands in the probes alone, and the truth has been asked about it
     assert judge(swapped, answer_of(exercise, exercise.reference)).status != "right"
 
 
