@@ -71,6 +71,7 @@ c.Authenticator.any_allow_config = True  # the file says who
 c.Authenticator.manage_groups = True
 c.Authenticator.auth_refresh_age = 60  # seconds until the hub sees that an account was taken away
 c.Authenticator.refresh_pre_spawn = True
+c.Authenticator.delete_invalid_users = True  # who was taken off the list is forgotten, at a start
 # A teacher sees who is there, starts and stops servers, and opens nobody's.
 c.JupyterHub.load_roles = [
     {

@@ -96,8 +96,19 @@ class ClassAuthenticator(LocalAuthenticator):  # type: ignore[misc, unused-ignor
         return {"name": user.name, "groups": groups(account)}
 
     async def add_user(self, user: Any) -> None:
-        """Make the system account of who signs in for the first time."""
-        await asyncio.to_thread(make_system_account, user.name)
+        """Make the system account of who signs in for the first time.
+
+        The hub does it for everybody it knows when it starts, too.
+
+        Raises
+        ------
+        LookupError
+            If somebody was taken out of the file, and has no server that runs.
+        """
+        if user.name in self.accounts.all():
+            await asyncio.to_thread(make_system_account, user.name)
+        elif not any(spawner.server for spawner in user.orm_spawners.values()):
+            raise LookupError(f"{user.name} was taken off the list")
 
 
 def groups(account: Account) -> list[str]:

@@ -9,6 +9,7 @@ import pwd
 import re
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -85,7 +86,9 @@ def hub(python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         try:
             hub.close()
         finally:
-            remove_accounts([*OWN, f"{MARK}-gone"])
+            # All of them, whatever a test has left.
+            ours = [user.pw_name for user in pwd.getpwall() if user.pw_name.startswith(f"{MARK}-")]
+            remove_accounts(ours)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +123,12 @@ def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
                 if connection.status == psutil.CONN_LISTEN
             }
     return found
+
+
+def known_to(hub: Hub) -> set[str]:
+    """Return the names in a hub's database."""
+    with contextlib.closing(sqlite3.connect(hub.folder / "hub.sqlite")) as base:
+        return {name for (name,) in base.execute("SELECT name FROM users")}
 
 
 def token_of(person: Person) -> str:
@@ -210,7 +219,7 @@ class TestSignIn:
         finally:
             hub.accounts.remove("games")
 
-    def test_who_is_taken_off_the_list_is_signed_out(self, hub: Hub) -> None:
+    def test_who_is_taken_off_the_list_is_signed_out_and_forgotten(self, hub: Hub) -> None:
         name = f"{MARK}-gone"
         try:
             gone = Person(hub.address, name)
@@ -222,8 +231,14 @@ class TestSignIn:
             while gone.signed_in and time.monotonic() < until:
                 time.sleep(1)
             assert not gone.signed_in
+            assert name in known_to(hub)
         finally:
             remove_accounts([name])
+        hub.stop()
+        hub.start()
+        assert name not in known_to(hub)
+        with pytest.raises(KeyError):
+            pwd.getpwnam(name)
 
 
 # -- what a learner finds -----------------------------------------------------------------------
@@ -586,6 +601,8 @@ def test_a_class_at_once_loses_nothing(hub: Hub, class_of_two: SimpleNamespace) 
     try:
         report = measure(names, hub)
     finally:
+        for name in names:
+            hub.accounts.remove(name)  # or the hub would make them again when it restarts
         remove_accounts(names)
     assert report.errors == []
     assert report.lost == {"saved work": 0, "progress records": 0}
