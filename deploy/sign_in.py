@@ -16,7 +16,7 @@ from traitlets import Integer, Unicode
 
 from deploy.accounts import NAME, Account, Accounts
 
-__all__ = ["LEARNERS", "ClassAuthenticator", "make_system_account"]
+__all__ = ["LEARNERS", "ClassAuthenticator", "delete_system_account", "make_system_account"]
 
 LEARNERS = "softmax-learners"
 """The system's group of the accounts for which the hub starts servers."""
@@ -151,3 +151,28 @@ def make_system_account(name: str) -> None:
         command = ["useradd", "--create-home", "--shell", "/bin/bash", "--groups", LEARNERS]
         modes = ["--key", "UMASK=077", "--key", "HOME_MODE=0700"]
         subprocess.run([*command, *modes, name], check=True, capture_output=True)
+
+
+def delete_system_account(name: str) -> None:
+    """Delete a system account of the class: what runs under it, its home, and the account itself.
+
+    Raises
+    ------
+    PermissionError
+        If the account is none of the class's.
+    OSError
+        If it cannot be deleted.
+    """
+    if is_taken_by_another(name):
+        raise PermissionError(NOT_OURS.format(name=name))
+    for _ in range(20):
+        try:
+            number = pwd.getpwnam(name).pw_uid
+        except KeyError:
+            return
+        subprocess.run(["pkill", "-KILL", "--uid", str(number)], check=False)
+        done = subprocess.run(
+            ["userdel", "--remove", name], capture_output=True, text=True, check=False
+        )
+        time.sleep(0.2)  # what was killed is there for a moment
+    raise OSError(f"{name}: {done.stderr.strip()}")

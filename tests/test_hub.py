@@ -240,6 +240,31 @@ class TestSignIn:
         with pytest.raises(KeyError):
             pwd.getpwnam(name)
 
+    def test_who_is_deleted_leaves_nothing(self, hub: Hub) -> None:
+        from tools import classroom
+
+        name = f"{MARK}-deleted"
+        deleted = Person(hub.address, name)
+        deleted.sign_in(hub.accounts.issue(name), "not here for long")
+        sleeper = subprocess.Popen(["sleep", "600"], user=name)
+        folder = home(name)
+        assert folder.exists()
+        assert classroom.main(["learners", "--hub", str(hub.folder), "--delete", name]) == 0
+        sleeper.wait(60)
+        assert name not in hub.accounts.all()
+        assert not folder.exists()
+        with pytest.raises(KeyError):
+            pwd.getpwnam(name)
+
+    def test_an_account_of_the_machines_own_is_not_deleted(
+        self, hub: Hub, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        from tools import classroom
+
+        assert classroom.main(["learners", "--hub", str(hub.folder), "--delete", "games"]) == 1
+        assert "is no account of the class" in capsys.readouterr().err
+        assert pwd.getpwnam("games")
+
 
 # -- what a learner finds -----------------------------------------------------------------------
 
@@ -320,9 +345,17 @@ class TestLearner:
             kernel.run("kept = 'since before'")
         servers = {process.pid for process in processes_of(BEN)}
         assert hub.process is not None
+        of_the_hub = [
+            process
+            for process in psutil.Process(hub.process.pid).children()
+            if process.uids().real == 0
+        ]
+        assert len(of_the_hub) == 2, "the proxy and the service that stops idle servers"
         hub.process.send_signal(how)
         hub.process.wait(120)
         hub.start()
+        _, alive = psutil.wait_procs(of_the_hub, timeout=60)
+        assert alive == []
         # The same browser, the same server, the same kernel.
         assert class_of_two.ben.api("GET", "status").ok
         with class_of_two.ben.kernel(NOTEBOOK) as kernel:

@@ -172,6 +172,12 @@ def learners(options: argparse.Namespace) -> int:
             if not accounts.remove(name):
                 raise ValueError(f"there is no account {name!r}")
             print(f"{name} cannot sign in any more; the files in its home are still there.")
+        for name in options.delete:
+            from deploy.sign_in import delete_system_account
+
+            accounts.remove(name)
+            delete_system_account(name)
+            print(f"{name} is deleted, with all files.")
     except (OSError, ValueError) as error:
         print(f"{error}", file=sys.stderr)
         return 1
@@ -195,6 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--teachers", action="store_true", help="these are teachers")
     command.add_argument("--renew", nargs="+", default=[], help="a new one-time password for these")
     command.add_argument("--remove", nargs="+", default=[], help="these sign in no more")
+    command.add_argument(
+        "--delete", nargs="+", default=[], help="these too, with their account and all their files"
+    )
     command.add_argument("--hub", type=Path, default=HUB, help="the hub's own folder: %(default)s")
 
     command = commands.add_parser("progress", help="make a table of what a class has done")
