@@ -8,6 +8,7 @@ import warnings
 from typing import Any
 
 import pytest
+import torch._dynamo  # noqa: F401  an optimiser loads it: seconds that no answer is to be charged
 
 from helpers.exercises import check
 from tests import answer_bank

@@ -136,15 +136,19 @@ def sign_of_beta(f, mean):
 
 
 @maxent.mistake(
-    "The weights grow in a straight line with f. The mean is right, but the entropy is not the "
-    "largest, and for a mean near the end some of them are negative. Lagrange gives "
-    "exp(beta * f).",
-    clipped=(False, True),
+    "The weights grow in a straight line with f, and near the ends they are negative or 0. That "
+    "is not the largest entropy: Lagrange gives exp(beta * f), which is above 0 everywhere.",
+    negative=("kept", "cut", "left out"),
 )
-def straight_line(f, mean, *, clipped):
-    c = f - np.mean(f)
-    p = 1 / len(f) + (mean - np.mean(f)) / np.sum(c**2) * c
-    p = np.maximum(p, 0) if clipped else p
+def straight_line(f, mean, *, negative):
+    kept = np.ones(len(f), dtype=bool)
+    while True:
+        c = np.where(kept, f - np.mean(f[kept]), 0)
+        p = np.where(kept, 1 / kept.sum() + (mean - np.mean(f[kept])) / np.sum(c**2) * c, 0)
+        if negative != "left out" or np.all(p >= 0):
+            break
+        kept &= p > 0
+    p = np.maximum(p, 0) if negative == "cut" else p
     return p / np.sum(p)
 
 
@@ -217,12 +221,13 @@ def uniform(f, mean):
 
 
 @maxent.mistake(
-    "Beta came back. Return the distribution, softmax(beta * f).",
-    with_p=(False, True),
+    "Beta came back. Return the distribution alone, softmax(beta * f).",
+    given=("beta", "beta and p", "p and beta"),
 )
-def returns_beta(f, mean, *, with_p):
+def returns_beta(f, mean, *, given):
     beta = _beta(f, mean)
-    return (beta, _softmax(beta * f)) if with_p else beta
+    p = _softmax(beta * f)
+    return {"beta": beta, "beta and p": (beta, p), "p and beta": (p, beta)}[given]
 
 
 _NARROW = (1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0)
@@ -257,12 +262,15 @@ def one_sign_only(f, mean, *, sign, raised):
 @maxent.mistake(
     "The exponentials are of unshifted numbers: for f near 10 000 they overflow, or all vanish. "
     "Subtract the largest exponent before exp.",
-    raised=(False, True),
+    error=(None, ValueError, RuntimeError),
+    beyond=(9000, 900),
+    interval=(np.inf, 20.0),
 )
-def unshifted(f, mean, *, raised):
-    if raised and abs(np.mean(f)) > 9000:
-        raise ValueError("The function value at x=-1.0 is NaN; solver cannot continue.")
-    return _softmax(_beta(f, mean) * f, shifted=False)
+def unshifted(f, mean, *, error, beyond, interval):
+    beta = _beta(f, mean)
+    if error is not None and (abs(np.mean(f)) > beyond or abs(beta) > interval):
+        raise error("The function value at x=-1.0 is NaN; solver cannot continue.")
+    return _softmax(beta * f, shifted=False)
 
 
 @maxent.mistake(
@@ -274,11 +282,142 @@ def power_of_f(f, mean, *, fitted):
     if not fitted:
         return f / np.sum(f)
     x = np.log(f)
-    low, high = -1e3, 1e3
+    low, high = -1e5, 1e5
     for _ in range(80):
         middle = (low + high) / 2
         low, high = (middle, high) if _softmax(middle * x) @ f < mean else (low, middle)
     return _softmax(middle * x)
+
+
+@maxent.mistake(
+    "The weights are not divided by their sum, or their logarithms came back. Return "
+    "probabilities: softmax(beta * f).",
+    what=("largest weight 1", "from the mean", "from the largest f", "from 0", "logarithms"),
+)
+def no_probabilities(f, mean, *, what):
+    beta = _beta(f, mean)
+    if what == "logarithms":
+        return np.log(_softmax(beta * f))
+    if what == "largest weight 1":
+        return np.exp(beta * f - np.max(beta * f))
+    origin = {"from the mean": mean, "from the largest f": np.max(f), "from 0": 0}[what]
+    return np.exp(beta * (f - origin))
+
+
+@maxent.mistake(
+    "The equal weights were mixed with one extreme value until the mean was right. The entropy is "
+    "not the largest: Lagrange gives exp(beta * f)."
+)
+def mixed_with_an_extreme(f, mean):
+    plain = np.mean(f)
+    end = np.argmax(f) if mean > plain else np.argmin(f)
+    share = (mean - plain) / (f[end] - plain) if mean != plain else 0.0
+    return (1 - share) / len(f) + share * (np.arange(len(f)) == end)
+
+
+@maxent.mistake(
+    "f was divided by the mean, as in an exponential law on all numbers from 0 on. Here the values "
+    "are given, and the divisor is unknown: search for the beta that gives the mean.",
+    sign=(-1, 1),
+)
+def mean_for_temperature(f, mean, *, sign):
+    return _softmax(sign * f / mean)
+
+
+def _root(excess, low, high):
+    """Return the number between two at which a growing function is 0, as nearly as it can be."""
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if excess(middle) < 0 else (low, middle)
+    return middle
+
+
+@maxent.mistake(
+    "The weights make a bell whose centre was moved until the mean was right. Nothing was said "
+    "about the spread: Lagrange gives exp(beta * f), without a square.",
+    width=("1", "half", "of f", "sample"),
+)
+def bell_moved(f, mean, *, width):
+    d = (f - mean) / np.ptp(f)
+    spread = {"1": 1.0, "half": 0.5, "of f": np.var(f), "sample": np.var(f, ddof=1)}[width]
+    spread = spread / np.ptp(f) ** 2
+    centre = _root(lambda c: _softmax(-((d - c) ** 2) / (2 * spread)) @ d, -50.0, 50.0)
+    return _softmax(-((d - centre) ** 2) / (2 * spread))
+
+
+@maxent.mistake(
+    "This is a binomial law over the places: it has a spread of its own. Lagrange gives "
+    "exp(beta * f), for the values as they stand."
+)
+def binomial(f, mean):
+    from math import comb
+
+    n, share = len(f) - 1, (mean - np.min(f)) / np.ptp(f)
+    return np.array([comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n + 1)])
+
+
+@maxent.mistake(
+    "The exponent holds the places 0, 1, 2 … and not the values. It is beta * f: values that are "
+    "far apart, or in no order, need it."
+)
+def places_for_values(f, mean):
+    places = np.arange(len(f))
+    unit = (f - mean) / np.ptp(f)
+    return _softmax(_root(lambda beta: _softmax(beta * places) @ unit, -60.0, 60.0) * places)
+
+
+@maxent.mistake(
+    "The sum of log p was maximised: then p is 1 / (a + b f). Entropy is the sum of -p log p, and "
+    "gives exp(beta * f)."
+)
+def sum_of_logs(f, mean):
+    d = (f - mean) / np.ptp(f)
+    b = _root(lambda b: -np.sum(d / (1 + b * d)), -1 / np.max(d) + 1e-13, -1 / np.min(d) - 1e-13)
+    return 1 / (1 + b * d) / np.sum(1 / (1 + b * d))
+
+
+@maxent.mistake(
+    "The search was stopped too early: the mean is not right yet. Go on until it no longer "
+    "changes.",
+    steps=(
+        ("Newton", 1),
+        ("Newton", 2),
+        ("Newton", 3),
+        ("Newton", 5),
+        (0.1, 100),
+        (0.01, 100),
+        (0.001, 100),
+        (0.01, 1000),
+    ),
+)
+def stopped_early(f, mean, *, steps):
+    size, count = steps
+    d, beta = f - mean, 0.0
+    for _ in range(count):
+        p = _softmax(beta * d)
+        m = p @ d
+        if not np.isfinite(m) or abs(m) < 1e-9 * np.ptp(d):
+            break
+        beta -= m / (p @ (d - m) ** 2) if size == "Newton" else size * m
+    return _softmax(beta * d)
+
+
+@maxent.mistake(
+    "The probabilities stand in the order of the sorted values. Each p_i belongs to f_i: leave "
+    "the values where they are.",
+    ascending=(True, False),
+)
+def order_of_sorted_values(f, mean, *, ascending):
+    p = _softmax(_beta(f, mean) * np.sort(f))
+    return p if ascending else p[::-1]
+
+
+@maxent.mistake(
+    "The probabilities were written into an array of f's dtype: for integers all of them are 0. "
+    "Make it with np.zeros(len(f))."
+)
+def integer_probabilities(f, mean):
+    return _softmax(_beta(f, mean) * f).astype(f.dtype)
 
 
 # --- 18.2 ----------------------------------------------------------------------------------------
@@ -424,9 +563,12 @@ def diagonal_of_the_jacobian(F, beta, *, centred):
     "The softmax runs over the choices, or over everything at once. Each choice has its own "
     "probabilities: they sum to 1 over its alternatives, axis=1.",
     axis=(0, None),
+    one_mean=(False, True),
 )
-def softmax_over_another_axis(F, beta, *, axis):
-    return _information(F, beta, p=_softmax(F @ beta, axis=axis))
+def softmax_over_another_axis(F, beta, *, axis, one_mean):
+    p = _softmax(F @ beta, axis=axis)
+    centre = np.sum(p[:, :, None] * F, axis=(0, 1)) / np.sum(p) if one_mean else None
+    return _information(F, beta, p=p, centre=centre)
 
 
 @choice_information.mistake(
@@ -501,6 +643,104 @@ def between_choices(F, beta, *, centred):
     m = np.sum(_softmax(F @ beta, axis=1)[:, :, None] * F, axis=1)
     m = m - m.mean(axis=0) if centred else m
     return m.T @ m
+
+
+@choice_information.mistake(
+    "Each alternative is weighted twice. The weight is p, once: in a product of two arrays only "
+    "one of them carries it.",
+)
+def weighted_twice(F, beta):
+    return _information(F, beta, weights=_softmax(F @ beta, axis=1) ** 2)
+
+
+@choice_information.mistake(
+    "Each pair of alternatives was counted twice. A variance is *half* the mean squared difference "
+    "of two draws."
+)
+def pairs_counted_twice(F, beta):
+    return 2 * _information(F, beta)
+
+
+@choice_information.mistake(
+    "These are correlations: covariances divided by the standard deviations. Leave the division "
+    "out."
+)
+def correlations(F, beta):
+    H = _information(F, beta)
+    s = np.sqrt(np.diag(H))
+    return H / np.outer(s, s)
+
+
+@choice_information.mistake(
+    "Only one choice was counted. Add up all N: H += in the loop, and return after it.",
+    which=(0, -1),
+)
+def one_choice_only(F, beta, *, which):
+    return _information(F[[which]], beta)
+
+
+@choice_information.mistake(
+    "This is the sum of softmax's Jacobians, J by J: it says how p moves with the utilities. "
+    "Features are missing on both sides: F.T @ J @ F."
+)
+def jacobians_alone(F, beta):
+    p = _softmax(F @ beta, axis=1)
+    return np.diag(np.sum(p, axis=0)) - p.T @ p
+
+
+@choice_information.mistake(
+    "The features were centred at those of one alternative, the first or the likeliest. A "
+    "covariance is taken about the mean under p.",
+    at=("first", "last", "likeliest"),
+)
+def centred_at_one_alternative(F, beta, *, at):
+    N, J, _ = F.shape
+    likeliest = np.argmax(F @ beta, axis=1)
+    places = {"first": np.zeros(N, int), "last": np.full(N, J - 1), "likeliest": likeliest}[at]
+    return _information(F, beta, centre=F[np.arange(N), places][:, None])
+
+
+@choice_information.mistake(
+    "beta plays no part in it. The utilities are F @ beta, and p is their softmax."
+)
+def beta_not_used(F, beta):
+    return _information(F, np.ones(len(beta)))
+
+
+@choice_information.mistake(
+    "One maximum was subtracted from the utilities of all choices, and those far below it have "
+    "only zeros. Subtract each choice's own: axis=1, keepdims=True."
+)
+def one_maximum_for_all(F, beta):
+    u = F @ beta
+    return _information(F, beta, p=_softmax(u - np.max(u), axis=1, shifted=False))
+
+
+@choice_information.mistake(
+    "The utilities were clipped before exp: two that lie beyond the limit count as equal. Subtract "
+    "each choice's largest utility, and clip nothing.",
+    limit=(20, 30, 50, 100, 500, 600, 700, 709),
+)
+def clipped_utilities(F, beta, *, limit):
+    u = np.clip(F @ beta, -limit, limit)
+    return _information(F, beta, p=_softmax(u, axis=1))
+
+
+@choice_information.mistake(
+    "exp overflowed, and the NaN was replaced by 0. The choice is lost: subtract its largest "
+    "utility before exp."
+)
+def nan_replaced(F, beta):
+    return _information(F, beta, p=np.nan_to_num(_softmax(F @ beta, axis=1, shifted=False)))
+
+
+@choice_information.mistake(
+    "A small number was added to the diagonal. Leave it out: where the inverse is taken is the "
+    "place for it, if anywhere.",
+    ridge=(1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8),
+)
+def ridge_on_the_diagonal(F, beta, *, ridge):
+    return _information(F, beta) + ridge * np.eye(len(beta))
 
 
 # --- 18.3 ----------------------------------------------------------------------------------------
@@ -767,9 +1007,10 @@ def uncentred_errors(F, y):
     "The search was stopped too early: with gradient steps the coefficients are not there yet. "
     "Take Newton's steps.",
     rate=(1.0, 0.5, 0.1, 0.01),
+    of=("mean", "sum"),
 )
-def gradient_steps(F, y, *, rate):
-    return _with_errors(F, y, rate=rate, steps=100)
+def gradient_steps(F, y, *, rate, of):
+    return _with_errors(F, y, rate=rate if of == "mean" else rate * len(y), steps=100)
 
 
 @conditional_logit.mistake(
@@ -804,6 +1045,128 @@ def another_order_of_results(F, y, *, order):
 def degrees_of_freedom(F, y):
     N, _, K = F.shape
     return _with_errors(F, y, covariance=lambda H, s, F, p: np.linalg.inv(H) * N / (N - K))
+
+
+@conditional_logit.mistake(
+    "The errors were divided by √N once more. The information is a sum over the choices, and its "
+    "inverse shrinks with N already."
+)
+def divided_by_root_n(F, y):
+    return _with_errors(F, y, covariance=lambda H, s, F, p: np.linalg.inv(H) / len(F))
+
+
+@conditional_logit.mistake(
+    "The information is that of two classes, with the weights p (1 - p). The alternatives of one "
+    "choice hang together: weigh by p, and centre at the mean under p.",
+    centre=("none", "plain", "weighted"),
+)
+def two_class_information(F, y, *, centre):
+    def covariance(H, scores, F, p):
+        means = {
+            "none": 0,
+            "plain": np.mean(F, axis=1, keepdims=True),
+            "weighted": np.sum(p[:, :, None] * F, axis=1, keepdims=True),
+        }
+        d = F - means[centre]
+        return np.linalg.inv(np.einsum("nj,njk,njl->kl", p * (1 - p), d, d))
+
+    return _with_errors(F, y, covariance=covariance)
+
+
+@conditional_logit.mistake(
+    "The second result holds t values, or half an interval. Asked are the standard errors "
+    "themselves.",
+    what=("t", 1.96, 2.0),
+)
+def another_statistic(F, y, *, what):
+    beta, se, loglik = _with_errors(F, y)
+    return beta, beta / se if what == "t" else what * se, loglik
+
+
+@conditional_logit.mistake(
+    "The third result is a deviance, or the gain over beta = 0. Return the log-likelihood, the sum "
+    "of log p of what was chosen.",
+    what=("-2 log L", "2 log L", "gain", "ratio", "share"),
+)
+def deviance_or_gain(F, y, *, what):
+    beta, se, loglik = _with_errors(F, y)
+    start = -len(y) * np.log(F.shape[1])
+    values = {
+        "-2 log L": -2 * loglik,
+        "2 log L": 2 * loglik,
+        "gain": loglik - start,
+        "ratio": 2 * (loglik - start),
+        "share": 1 - loglik / start,
+    }
+    return beta, se, values[what]
+
+
+@conditional_logit.mistake("These are odds ratios, exp(beta). Return the coefficients themselves.")
+def odds_ratios(F, y):
+    beta, se, loglik = _with_errors(F, y)
+    return np.exp(beta), se, loglik
+
+
+@conditional_logit.mistake(
+    "The alternatives were counted from 1: y - 1 is another choice. y is 0 to J - 1."
+)
+def counted_from_1(F, y):
+    return _with_errors(F, y - 1)
+
+
+@conditional_logit.mistake(
+    "The coefficients are those of standardised features. Divide beta and se by the scale, so that "
+    "they belong to F as it was given.",
+    centred=("per choice", "not"),
+)
+def of_standardised_features(F, y, *, centred):
+    X = F - np.mean(F, axis=1, keepdims=True) if centred == "per choice" else F
+    return _with_errors(X / np.std(X, axis=(0, 1)), y)
+
+
+@conditional_logit.mistake(
+    "Each alternative was fitted on its own, taken or not, as N J rows of a two-class model. One "
+    "of J is taken: the J utilities of a choice share a softmax.",
+    centred=(False, True),
+)
+def a_binary_logit(F, y, *, centred):
+    X = F - np.mean(F, axis=1, keepdims=True) if centred else F
+    A, taken = X.reshape(-1, X.shape[2]), np.eye(F.shape[1])[y].ravel()
+    beta = np.zeros(A.shape[1])
+    for _ in range(25):
+        q = 1 / (1 + np.exp(-np.clip(A @ beta, -700, 700)))
+        H = (A * (q * (1 - q))[:, None]).T @ A + 1e-300 * np.eye(len(beta))
+        try:
+            beta = beta + np.linalg.solve(H, A.T @ (taken - q))
+            se = np.sqrt(np.diag(np.linalg.inv(H)))
+        except np.linalg.LinAlgError:
+            return beta * np.nan, beta * np.nan, np.nan
+    loglik = np.sum(np.log(_softmax(X @ beta, axis=1)[np.arange(len(y)), y]))
+    return beta, se, loglik
+
+
+@conditional_logit.mistake(
+    "A regression line was fitted to what was chosen, 0 or 1. Probabilities are the softmax of the "
+    "utilities: maximise their likelihood.",
+    centred=(False, True),
+)
+def a_regression(F, y, *, centred):
+    N, J, K = F.shape
+    chosen = np.eye(J)[y]
+    X, t = (F - np.mean(F, axis=1, keepdims=True), chosen - 1 / J) if centred else (F, chosen)
+    A = X.reshape(-1, K)
+    beta = np.linalg.lstsq(A, t.ravel(), rcond=None)[0]
+    log_p = np.log(_softmax(X @ beta, axis=1))
+    return beta, np.sqrt(np.diag(np.linalg.inv(A.T @ A))), np.sum(log_p[np.arange(N), y])
+
+
+@conditional_logit.mistake(
+    "Only part of the choices was fitted. Nothing is to be kept for a test: use all N.",
+    share=(0.5, 0.8),
+)
+def part_of_the_choices(F, y, *, share):
+    n = int(share * len(y))
+    return _with_errors(F[:n], y[:n])
 
 
 # --- 18.4 ----------------------------------------------------------------------------------------
@@ -982,10 +1345,12 @@ def all_weight_on_one_class(p, prior, *, how):
 
 
 @new_prior.mistake(
-    "The ratio of the new prior to the old one came back. Return the new prior: it sums to 1.",
+    "The ratio of the new prior to the old one came back. Return the new prior itself.",
+    normalised=(False, True),
 )
-def returns_the_ratio(p, prior):
-    return _em(p, prior) / prior
+def returns_the_ratio(p, prior, *, normalised):
+    w = _em(p, prior) / prior
+    return w / np.sum(w) if normalised else w
 
 
 @new_prior.mistake(
@@ -1022,6 +1387,79 @@ def returns_the_posteriors(p, prior):
 @new_prior.mistake("This prior is uniform, whatever the rows say. Let them decide.")
 def returns_uniform(p, prior):
     return np.full(len(prior), 1 / len(prior))
+
+
+@new_prior.mistake(
+    "The new prior was multiplied by the old one. It replaces it: return w as it is."
+)
+def times_the_old_prior(p, prior):
+    w = _em(p, prior) * prior
+    return w / np.sum(w)
+
+
+@new_prior.mistake(
+    "The mean was taken of log-posteriors. Shares are means of the posteriors themselves."
+)
+def mean_of_logs(p, prior):
+    return _softmax(np.mean(np.log(np.maximum(p, 1e-12)), axis=0))
+
+
+@new_prior.mistake(
+    "Pseudo-counts were added to the classes: that pulls the prior towards equal shares. Maximise "
+    "the likelihood alone.",
+    each=(1.0, 0.5),
+    rounds=(1, 2000),
+)
+def pseudo_counts(p, prior, *, each, rounds):
+    w = prior
+    for _ in range(rounds):
+        q = p * (w / prior)
+        w, before = np.sum(q / np.sum(q, axis=1, keepdims=True), axis=0) + each, w
+        w = w / np.sum(w)
+        if np.max(np.abs(w - before)) < 1e-10:
+            break
+    return w
+
+
+@new_prior.mistake(
+    "The correction is upside down: classes that the posteriors favour lose weight. The factor is "
+    "w / prior.",
+    how=("quotient", "difference"),
+)
+def upside_down(p, prior, *, how):
+    m = np.mean(p, axis=0)
+    w = prior / m if how == "quotient" else np.clip(2 * prior - m, 1e-9, None)
+    return w / np.sum(w)
+
+
+@new_prior.mistake(
+    "The columns were divided by their sums, not the rows. A row's posteriors sum to 1 over the "
+    "classes: axis=1, keepdims=True."
+)
+def columns_normalised(p, prior):
+    return np.full(len(prior), 1 / len(p))
+
+
+@new_prior.mistake(
+    "The likelihood was minimised: the least likely class has all the weight. Maximise it, or "
+    "minimise its negative."
+)
+def least_likely(p, prior):
+    return np.eye(len(prior))[np.argmin(np.sum(np.log(np.maximum(p / prior, 1e-300)), axis=0))]
+
+
+@new_prior.mistake(
+    "The steps are too small or too few: the prior is on its way and not there. Go on until "
+    "nothing changes in the ninth digit.",
+    share=(0.1, 0.5),
+    rounds=(10, 50, 100),
+)
+def damped_rounds(p, prior, *, share, rounds):
+    w = prior
+    for _ in range(rounds):
+        q = p * (w / prior)
+        w = (1 - share) * w + share * np.mean(q / np.sum(q, axis=1, keepdims=True), axis=0)
+    return w
 
 
 # --- 18.5 ----------------------------------------------------------------------------------------
@@ -1203,13 +1641,15 @@ def descending(confidence, correct, bins):
 @squared_calibration_error.mistake(
     "The number of pairs is wrong. n rows have n(n - 1) ordered pairs of different rows, or half "
     "of that if each pair is taken once.",
-    pairs=("n²", "half", "double", "diagonal kept"),
+    pairs=("n²", "half", "double", "diagonal kept", "none", "none, half"),
 )
 def number_of_pairs(confidence, correct, bins, *, pairs):
     def error(g):
         if pairs == "diagonal kept":
             return np.sum(g) ** 2 / (len(g) * (len(g) - 1))
-        factor = {"n²": (len(g) - 1) / len(g), "half": 0.5, "double": 2.0}[pairs]
+        n = len(g)
+        factors = {"n²": (n - 1) / n, "half": 0.5, "double": 2.0, "none": n * (n - 1)}
+        factor = factors.get(pairs, n * (n - 1) / 2)
         return factor * _without_diagonal(g)
 
     return _weighted(_groups(confidence, correct, bins), error)
@@ -1266,6 +1706,95 @@ def equally_wide(confidence, correct, bins, *, over):
 )
 def one_group(confidence, correct, bins):
     return _without_diagonal(correct - confidence)
+
+
+@squared_calibration_error.mistake(
+    "This is the square of the ECE, or the root of a mean square: groups of opposite sign, and "
+    "rows that meet themselves, count in it. Asked is the mean of r_i * r_j.",
+    how=("squared", "root"),
+)
+def another_power(confidence, correct, bins, *, how):
+    groups = _groups(confidence, correct, bins)
+    if how == "squared":
+        return _weighted(groups, lambda g: abs(np.mean(g))) ** 2
+    return np.sqrt(_weighted(groups, lambda g: np.mean(g) ** 2))
+
+
+@squared_calibration_error.mistake(
+    "The groups were weighted by their pairs. Weigh each group by its rows."
+)
+def weighted_by_pairs(confidence, correct, bins):
+    groups = _groups(confidence, correct, bins)
+    pairs = [len(g) * (len(g) - 1) for g in groups]
+    return sum(n * _without_diagonal(g) for n, g in zip(pairs, groups, strict=True)) / sum(pairs)
+
+
+@squared_calibration_error.mistake(
+    "The rows were cut elsewhere. np.array_split keeps all rows, and gives the ones left over to "
+    "the first groups, one to each.",
+    how=("at k n / bins", "rest dropped", "rest to the last", "rounded up", "`bins` rows each"),
+)
+def cut_elsewhere(confidence, correct, bins, *, how):
+    (r,) = _groups(confidence, correct, 1)
+    n = len(r)
+    size = n // bins
+    if how == "`bins` rows each":
+        return _weighted(np.array_split(r, max(n // max(bins, 2), 1)), _without_diagonal)
+    at = {
+        "at k n / bins": [k * n // bins for k in range(1, bins)],
+        "rest dropped": [k * size for k in range(1, bins)],
+        "rest to the last": [k * size for k in range(1, bins)],
+        "rounded up": [k * -(-n // bins) for k in range(1, bins)],
+    }[how]
+    groups = np.split(r[: size * bins] if how == "rest dropped" else r, at)
+    return _weighted([g for g in groups if len(g) > 1], _without_diagonal)
+
+
+@squared_calibration_error.mistake(
+    "The variance that was taken off is that of r, or has another divisor. The square of a mean is "
+    "too large by the variance of the *mean*: r.var(ddof=1) / n.",
+    ddof=(0, 1),
+    of_the_mean=(True, False),
+)
+def another_variance(confidence, correct, bins, *, ddof, of_the_mean):
+    def error(g):
+        divisor = (len(g) - ddof) * ((len(g) - ddof) if of_the_mean else 1)
+        return np.mean(g) ** 2 - np.sum((g - np.mean(g)) ** 2) / divisor
+
+    return _weighted(_groups(confidence, correct, bins), error)
+
+
+@squared_calibration_error.mistake(
+    "The bias was taken from the confidences, c (1 - c): that is true of a perfect model only. "
+    "Take it from the rows: leave out the pairs with i = j.",
+    less=(0, 1),
+    of=("rows", "mean"),
+)
+def bias_of_a_perfect_model(confidence, correct, bins, *, less, of):
+    cut = np.array_split(np.sort(confidence), bins)
+    total = 0.0
+    for g, c in zip(_groups(confidence, correct, bins), cut, strict=True):
+        c = np.mean(c) if of == "mean" else c
+        total += len(g) * (np.mean(g) ** 2 - np.mean(c * (1 - c)) / (len(g) - less))
+    return total / len(confidence)
+
+
+@squared_calibration_error.mistake(
+    "Only neighbours were multiplied. All pairs of different rows of a group count.",
+    ring=(False, True),
+)
+def neighbours_only(confidence, correct, bins, *, ring):
+    return _weighted(
+        _groups(confidence, correct, bins),
+        lambda g: np.mean(g * np.roll(g, 1)) if ring else np.mean(g[1:] * g[:-1]),
+    )
+
+
+@squared_calibration_error.mistake(
+    "One number for each group came back. Return their mean, weighted by the groups' sizes."
+)
+def a_number_a_group(confidence, correct, bins):
+    return np.array([_without_diagonal(g) for g in _groups(confidence, correct, bins)])
 
 
 # --- 18.6 ----------------------------------------------------------------------------------------
@@ -1377,10 +1906,13 @@ def _sides(x, event, of):
 @event_log_odds.mistake(
     "1 - P is 0 where P rounds to 1, and the log-odds are inf there. Do not go through P: take the "
     "difference of two log-sum-exps.",
-    how=("quotient", "difference", "log1p"),
+    how=("quotient", "difference", "log1p", "safe log1p"),
 )
 def through_the_probability(x, event, *, how):
     P = np.sum(_softmax(x)[..., event], axis=-1)
+    if how == "safe log1p":
+        log_p = _lse(x[..., event]) - _lse(x)
+        return log_p - np.log1p(-np.exp(log_p))
     if how == "quotient":
         return np.log(P / (1 - P))
     return np.log(P) - (np.log1p(-P) if how == "log1p" else np.log(1 - P))
@@ -1494,3 +2026,121 @@ def for_a_batch_only(x, event):
 def sums_of_log_probabilities(x, event):
     log_p = x - _lse(np.asarray(x, dtype=float))[..., None]
     return _sides(log_p, event, lambda z: np.sum(z, axis=-1))
+
+
+@event_log_odds.mistake(
+    "The probability was cut off near 0 and 1, so that the log-odds never leave a certain range. "
+    "Take the difference of two log-sum-exps: nothing needs a limit.",
+    limit=(1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16),
+)
+def probability_cut_off(x, event, *, limit):
+    P = np.clip(np.sum(_softmax(x)[..., event], axis=-1), limit, 1 - limit)
+    return np.log(P / (1 - P))
+
+
+@event_log_odds.mistake(
+    "A small number was added so that no logarithm is of 0. It is added to every result: take the "
+    "difference of two log-sum-exps, in which no logarithm is of 0.",
+    added=(1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16),
+    form=("both", "p / (1 - p)"),
+)
+def small_number_added(x, event, *, added, form):
+    p = _softmax(x)
+    P = np.sum(p[..., event], axis=-1)
+    rest = np.sum(p[..., ~event], axis=-1) if form == "both" else 1 - P
+    return np.log((P + added) / (rest + added))
+
+
+@event_log_odds.mistake(
+    "One maximum of the whole batch was subtracted from every row. Each side of each row has its "
+    "own: axis=-1, keepdims=True."
+)
+def one_maximum_for_the_batch(x, event):
+    def lse(z):
+        return np.max(z) + np.log(np.sum(np.exp(z - np.max(z)), axis=-1))
+
+    return _sides(x, event, lse)
+
+
+@event_log_odds.mistake(
+    "This is the log of the probability of the *other* classes. The log-odds compare the two "
+    "sides: the event's log-sum-exp less theirs."
+)
+def log_probability_of_the_rest(x, event):
+    return _lse(x[..., ~event]) - _lse(x)
+
+
+@event_log_odds.mistake(
+    "All classes stand on one side of the quotient. Odds compare the event with the classes that "
+    "are *not* in it.",
+    sign=(1, -1),
+)
+def all_classes_on_one_side(x, event, *, sign):
+    return _lse(x) - _lse(x[..., ~event]) if sign == 1 else _lse(x[..., event]) + _lse(x)
+
+
+@event_log_odds.mistake(
+    "The odds of the event's classes were added. Probabilities add, odds do not: add up the event "
+    "first."
+)
+def sum_of_odds(x, event):
+    z = np.asarray(x, dtype=float)
+    each = [z[..., i] - _lse(np.delete(z, i, axis=-1)) for i in np.flatnonzero(event)]
+    return _lse(np.stack(each, axis=-1))
+
+
+@event_log_odds.mistake(
+    "The classes of the other side count as logits of 0: multiplied by the event, or filled with "
+    "0. exp(0) is 1: pick them out, x[..., event], or fill with -inf.",
+    times=(False, True),
+)
+def others_as_zeros(x, event, *, times):
+    if times:
+        return _lse(x * event) - _lse(x * ~event)
+    return _lse(np.where(event, x, 0)) - _lse(np.where(event, 0, x))
+
+
+@event_log_odds.mistake(
+    "The classes that were to be left out were filled with a finite number, and some logits lie "
+    "below it. Fill with -inf, or pick the classes out.",
+    fill=(-100.0, -500.0, -1e3),
+)
+def finite_fill(x, event, *, fill):
+    return _lse(np.where(event, x, fill)) - _lse(np.where(event, fill, x))
+
+
+@event_log_odds.mistake(
+    "The event was turned into the integers 0 and 1, and these pick the classes 0 and 1. Only "
+    "truth values pick those that are marked.",
+    which=("both", "event", "rest"),
+)
+def event_as_integers(x, event, *, which):
+    e = event.astype(int)
+    inside = x[..., event] if which == "rest" else x[..., e]
+    outside = {"both": 1 - e, "event": ~event, "rest": ~e}[which]
+    return _lse(inside) - _lse(x[..., outside])
+
+
+@event_log_odds.mistake(
+    "One class stands for a whole side, the first or the likeliest. The others' probabilities "
+    "belong to it as well: take the log-sum-exp.",
+    which=("first of the event", "likeliest of the event", "likeliest of the rest"),
+    against=("rest", "all others"),
+)
+def one_class_for_a_side(x, event, *, which, against):
+    z = np.asarray(x, dtype=float)
+    if which == "likeliest of the rest":
+        return _lse(z[..., event]) - np.max(z[..., ~event], axis=-1)
+    inside = z[..., event]
+    one = inside[..., 0] if which == "first of the event" else np.max(inside, axis=-1)
+    if against == "rest" or which == "likeliest of the event":
+        return one - _lse(z[..., ~event])
+    return one - _lse(np.delete(z, int(np.argmax(event)), axis=-1))
+
+
+@event_log_odds.mistake(
+    "-inf was replaced by 0, so that a class without a chance has one. exp(-inf) is 0: leave it "
+    "as it is.",
+)
+def minus_infinity_replaced(x, event):
+    return _sides(np.where(np.isneginf(x), 0.0, x), event, _lse)

@@ -282,11 +282,12 @@ def binomial(f, mean):
 @wrong("18.1")
 def powers_of_the_place(f, mean):
     """exp(beta k) over the places k, with the beta that gives the mean of f."""
-    g, k = (np.asarray(f, dtype=float) - mean) / np.ptp(f), np.arange(len(f))
-    grid = np.linspace(-60, 60, 12001)
-    weights = np.exp(grid[:, None] * k - (grid[:, None] * k).max(axis=1, keepdims=True))
-    p = weights / weights.sum(axis=1, keepdims=True)
-    return p[np.abs(p @ g).argmin()]
+    g, k = np.asarray(f, dtype=float), np.arange(len(f))
+    low, high = -100.0, 100.0
+    for _ in range(100):
+        b = (low + high) / 2
+        low, high = (b, high) if softmax(b * k) @ (g - mean) < 0 else (low, b)
+    return softmax(b * k)
 
 
 @wrong("18.1")
@@ -305,13 +306,12 @@ def burg_entropy(f, mean):
 @wrong("18.1")
 def power_of_f(f, mean):
     """f to a power, with the right mean."""
-    g = np.abs(np.asarray(f, dtype=float)) + 1e-9
-    log_g = np.log(g / g.max())
-    try:
-        b = optimize.brentq(lambda b: softmax(b * log_g) @ (g - mean), -200, 200)
-    except ValueError:
-        b = 1.0
-    return softmax(b * log_g)
+    log_f = np.log(np.asarray(f, dtype=float))
+    low, high = -1e5, 1e5
+    for _ in range(100):
+        b = (low + high) / 2
+        low, high = (b, high) if softmax(b * log_f) @ f < mean else (low, b)
+    return softmax(b * log_f)
 
 
 @wrong("18.1")
@@ -956,9 +956,10 @@ def torch_autograd(F, y):
 
     beta = torch.zeros(F.shape[2], dtype=torch.float64)
     for _ in range(12):
-        g, H = torch.func.grad(loss)(beta), torch.func.hessian(loss)(beta)
+        g = torch.autograd.functional.jacobian(loss, beta)
+        H = torch.autograd.functional.hessian(loss, beta)
         beta = beta - torch.linalg.solve(H, g)
-    H = torch.func.hessian(loss)(beta)
+    H = torch.autograd.functional.hessian(loss, beta)
     return beta, torch.linalg.inv(H).diagonal().sqrt(), -loss(beta).item()
 
 
@@ -1228,7 +1229,7 @@ def hundred_gradient_steps(F, y):
     beta = np.zeros(X.shape[2])
     for _ in range(100):
         beta = beta + 0.01 * _score(X, y, beta).sum(axis=0)
-    return beta, np.sqrt(np.diag(np.linalg.pinv(_information(X, beta)))), _loglik(X, y, beta)
+    return beta, np.sqrt(np.diag(np.linalg.inv(_information(X, beta)))), _loglik(X, y, beta)
 
 
 @wrong("18.3")
@@ -1238,7 +1239,7 @@ def gradient_of_the_mean(F, y):
     beta = np.zeros(X.shape[2])
     for _ in range(1000):
         beta = beta + 0.1 * _score(X, y, beta).mean(axis=0)
-    return beta, np.sqrt(np.diag(np.linalg.pinv(_information(X, beta)))), _loglik(X, y, beta)
+    return beta, np.sqrt(np.diag(np.linalg.inv(_information(X, beta)))), _loglik(X, y, beta)
 
 
 @wrong("18.3")
