@@ -61,8 +61,9 @@ def refuse_unless_safe(address: str, *, encrypted: bool, said: str) -> None:
         if (closed := closed_to_others(path)) is not None:
             raise SystemExit(
                 f"The learners' accounts cannot read {path}: {closed} is closed to them. Put the "
-                "course where everybody may read it, /opt/softmax-course for instance, with a "
-                "Python such as /usr/bin/python3 (make hub PYTHON=/usr/bin/python3)."
+                "course where everybody may read it, /opt/softmax-course for instance, with an "
+                "environment made by a Python that everybody can run: make clean, then "
+                "make hub PYTHON=/usr/bin/python3"
             )
     # Nobody but root can keep what Python compiles here, so that it is done once, now.
     for folder in ("deploy", "helpers", "tools"):
