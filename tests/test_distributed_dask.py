@@ -314,7 +314,7 @@ def test_a_worker_that_is_killed_changes_no_bit(tmp_path):
     expected = dask.compute(*losses(undisturbed, 0))
     cluster = LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # a free port: another cluster may have Dask's own
     )  # fmt: skip
     with dask.config.set(scheduler=None), cluster, Client(cluster) as client:
         before = client.run(os.getpid)
