@@ -44,9 +44,9 @@ test-all: test test-slow ## the same and all that is slow: browser, grading, a h
 test-hub: $(VENV)/.test $(VENV)/.hub ## the class on a hub, with real accounts, as root
 	$(PY) -m pytest --durations=10 -q -rs -m slow tests/test_hub.py
 
-quick: $(VENV)/.test ## the tests without the notebooks, a few minutes
-	@echo "The unit tests, without the notebooks"
-	$(PYTEST) -m "not notebooks and not slow and not browser" tests helpers
+quick: $(VENV)/.test ## a first check: no notebook is executed, no hundreds of answers
+	@echo "The unit tests, without the notebooks and the hundreds of answers"
+	$(PYTEST) -m "not notebooks and not many and not slow and not browser" tests helpers
 
 lint: $(VENV)/.test ## ruff, mypy, codespell
 	$(VENV)/bin/ruff check

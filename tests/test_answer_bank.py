@@ -17,6 +17,8 @@ from tests.answer_bank import RIGHT, WRONG
 for module in pkgutil.iter_modules(answer_bank.__path__):
     importlib.import_module(f"{answer_bank.__name__}.{module.name}")
 
+pytestmark = pytest.mark.many
+
 
 def cases(bank: dict[str, list[Any]]) -> list[Any]:
     """Return a parameter for each answer of the bank, named by exercise, number and name."""

@@ -394,12 +394,13 @@ def test_an_ordinary_check_is_quick(exercise):
         pytest.skip("declares that it needs longer")
     answer = exercise.reference() if exercise.value else exercise.reference
     check(exercise.id, answer)
-    times = []
-    for _ in range(5):
+
+    def taken():
         start = time.process_time()  # a busy machine is no fault of the check
         check(exercise.id, answer)
-        times.append(time.process_time() - start)
-    assert min(times) < 0.1
+        return time.process_time() - start
+
+    assert any(taken() < 0.1 for _ in range(5))
 
 
 def test_libraries_are_imported_before_the_clock_runs(monkeypatch):

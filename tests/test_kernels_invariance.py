@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from benchmarks import invariance
 from helpers import gradients, kernels
 
+pytestmark = pytest.mark.many
+
 ENTRIES = 300_000  # more than two blocks in every format
 LENGTHS = [1, 2, 3, 7, 8, 10, 16, 31, 32, 33, 255, 256, 257, 512, 600, 1000, 4097, 5000]
 
