@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from helpers import kernels
 from helpers.checker.answers import import_libraries, is_stub, library_call
 from helpers.checker.calling import settled
 from helpers.checker.declaration import spread
@@ -248,6 +249,16 @@ def test_single_precision_inside_is_seen():
     verdict = check("1.2", lambda x: softmax(x.astype(np.float32)).astype(np.float64))
     assert verdict.status == "wrong"
     assert "digits" in verdict.message
+
+
+def test_a_shown_input_with_large_numbers_can_be_run_again():
+    def differences_after_the_dot(x, label):
+        p = kernels.sparsemax(x)
+        return p @ x - p @ p / 2 + 0.5 - x[label]
+
+    verdict = check("17.2", differences_after_the_dot)
+    assert verdict.status == "unstable"
+    assert "[1000000000000.7, 1000000000000, 999999999999.5]" in repr(verdict)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from helpers.checker.guard import TimeLimit
 from helpers.checker.verdict import LIBRARY_CALL, SCORES, Verdict
 
 MOST_CHARACTERS = 400
+MOST_SHOWN = 40  # numbers of an array, before the middle is left out
 
 
 def verdict(exercise: Exercise, status: str, headline: str, **details: Any) -> Verdict:
@@ -237,10 +238,25 @@ def shown_input(exercise: Exercise, probe: Probe) -> str:
     names = exercise.signature.parameters
     pairs = zip(names, probe.arguments, strict=False)
     parts = [
-        f"{name} = " + shown(value, dtype=True).replace("\n", "\n" + " " * (len(name) + 3))
+        f"{name} = "
+        + shown(value, _input_digits(value), dtype=True).replace("\n", "\n" + " " * (len(name) + 3))
         for name, value in pairs
     ]
     return (",\n" if any("\n" in part for part in parts) else ", ").join(parts)
+
+
+def _input_digits(value: Any) -> int:
+    """Return 6, or what shows how large numbers differ: three logits near 1e12 are not 1e+12.
+
+    A learner runs the input in a cell of their own, so its numbers have to be those of the probe.
+    """
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f" or value.size > MOST_SHOWN:
+        return 6
+    large = np.unique(value[np.isfinite(value) & (np.abs(value) >= 1e5)].astype(np.float64))
+    if len(large) < 2:
+        return 6
+    steps = np.abs(large).max() / np.diff(large).min()
+    return int(np.clip(math.ceil(math.log10(steps)) + 2, 6, 17))
 
 
 def shown_pair(mine: Any, wanted: Any, choice: tuple[int, ...] = (6, 9, 12, 17)) -> tuple[str, str]:
@@ -280,13 +296,13 @@ def shown(value: Any, digits: int = 6, *, dtype: bool = False) -> str:
 
 
 def _array_text(array: np.ndarray, digits: int) -> str:
-    with np.printoptions(threshold=40, edgeitems=3, linewidth=100):
+    with np.printoptions(threshold=MOST_SHOWN, edgeitems=3, linewidth=100):
         text = np.array2string(
             array,
             separator=", ",
             formatter={"float_kind": lambda number: f"{number:.{digits}g}"},  # type: ignore[dict-item]
         )
-    shape = f" of shape {array.shape}" if array.size > 40 or array.size == 0 else ""
+    shape = f" of shape {array.shape}" if array.size > MOST_SHOWN or array.size == 0 else ""
     return _short(text) + shape
 
 
