@@ -103,6 +103,8 @@ _STREAMS = [
     ),
     (extreme, _ONE, [_column(1000, 999), _column(-1000, 998)], [1], "(1000, 999 | −1000, 998)"),
     (extreme, _ONE, [_column(-1000, 998), _column(1000, 999)], [3], "(−1000, 998 | 1000, 999)"),
+    (extreme, _ONE, [_column(-1000, -999), _column(1000, 998)], [3], "(−1000, −999 | 1000, 998)"),
+    (extreme, _ONE, [_column(2, 0), _column(1000, 1)], [1], "(2, 0 | 1000, 1)"),
     (
         extreme,
         _ONE,
@@ -209,6 +211,10 @@ def _targets(parts, labels, how="right"):
         here = (local >= 0) & (local < n)
         if how == "wrapped":
             here = local < n
+        elif how == "wrapped within":
+            here = (local < n) & (local >= -n)
+        elif how == "not moved":
+            here, local = labels < n, labels
         elif how == "first class left out":
             here &= local > 0
         elif how == "last class left out":
@@ -222,6 +228,7 @@ def _targets(parts, labels, how="right"):
         elif how.endswith(", added"):
             target = target + x[rows, local]
         else:
+            target = 0 * target if how == "overwritten" else target
             target[here] = x[here, local[here]]
         start += n
     return target
@@ -233,12 +240,14 @@ def _loss(H, tiles, labels, *, lse=None, target="right"):
     return np.mean(total - _targets(parts, labels, target))
 
 
-def _running(parts, *, start=-_INF, move=lambda old, new: np.exp(old - new)):
+def _running(parts, *, start=-_INF, move=lambda old, new: np.exp(old - new), to_tile=None):
     """Return the log-sum-exp of a running sum that is moved in one way or another."""
     m, s = np.full(len(parts[0]), start), np.zeros(len(parts[0]))
     for x in parts:
-        new = np.maximum(m, x.max(axis=1))
-        s = s * move(m, new) + np.exp(x - new[:, None]).sum(axis=1)
+        own = x.max(axis=1)
+        new = np.maximum(m, own)
+        s = s * move(m, own if to_tile == "old sum" else new)
+        s = s + np.exp(x - (own if to_tile == "new terms" else new)[:, None]).sum(axis=1)
         m = new
     return m + np.log(s)
 
@@ -327,9 +336,11 @@ def keeps_tiles(H, tiles, labels):
 @chunked_loss.mistake(
     "the tiles were read a second time, and nothing was left. They can be read once: get the "
     "maximum, the sum and the label's logit in the same loop.",
-    then=("sums", "array"),
+    then=("sums", "array", "counted"),
 )
 def reads_twice(H, tiles, labels, *, then):
+    if then == "counted":
+        return np.log(sum(len(tile) for tile in tiles))
     m = np.max([x.max(axis=1) for x in _parts(H, tiles)], axis=0)
     if then == "array":
         return np.mean(_lse(np.hstack(_parts(H, tiles))))
@@ -365,10 +376,11 @@ def label_clipped(H, tiles, labels, *, how):
 
 @chunked_loss.mistake(
     "a label below the tile becomes a negative index, which counts from the end. Ask for "
-    "labels >= start as well."
+    "labels >= start as well.",
+    how=("wrapped", "wrapped within"),
 )
-def negative_index_wraps(H, tiles, labels):
-    return _loss(H, tiles, labels, target="wrapped")
+def negative_index_wraps(H, tiles, labels, *, how):
+    return _loss(H, tiles, labels, target=how)
 
 
 @chunked_loss.mistake(
@@ -462,6 +474,87 @@ def negative(H, tiles, labels):
     return -_loss(H, tiles, labels)
 
 
+@chunked_loss.mistake(
+    "a tile's own maximum stands where the running one belongs. Both sums refer to the larger of "
+    "the two: new = np.maximum(m, x.max(axis=1)).",
+    to_tile=("old sum", "new terms"),
+)
+def moved_to_the_tile(H, tiles, labels, *, to_tile):
+    return _loss(H, tiles, labels, lse=lambda p: _running(p, to_tile=to_tile))
+
+
+@chunked_loss.mistake(
+    "the label is used as an index into the tile as it is. Class `start` has index 0 here: take "
+    "label - start."
+)
+def label_not_moved(H, tiles, labels):
+    return _loss(H, tiles, labels, target="not moved")
+
+
+@chunked_loss.mistake(
+    "the labels' logits are written anew for each tile, and only those of the last one stay. Add "
+    "them, or write only where the label is in the tile."
+)
+def target_overwritten(H, tiles, labels):
+    return _loss(H, tiles, labels, target="overwritten")
+
+
+@chunked_loss.mistake(
+    "the logarithm of a mean over the tiles is taken. Add up what they are the logarithms of, and "
+    "divide by nothing."
+)
+def log_mean_of_tiles(H, tiles, labels):
+    parts = _parts(H, tiles)
+    return np.mean(_lse(np.hstack(parts)) - _targets(parts, labels)) - np.log(len(parts))
+
+
+@chunked_loss.mistake(
+    "one maximum is subtracted from all rows, and rows far below it vanish. Each row has its own: "
+    "x.max(axis=1)."
+)
+def one_maximum_for_all_rows(H, tiles, labels):
+    def lse(parts):
+        x = np.hstack(parts)
+        return np.max(x) + np.log(np.sum(np.exp(x - np.max(x)), axis=1))
+
+    return _loss(H, tiles, labels, lse=lse)
+
+
+@chunked_loss.mistake(
+    "the first tile's maximum is kept for all tiles, and a later tile may overflow. Let the "
+    "maximum grow, and move the sum with it."
+)
+def maximum_of_the_first_tile(H, tiles, labels):
+    def lse(parts):
+        m = parts[0].max(axis=1)
+        return m + np.log(sum(np.exp(x - m[:, None]).sum(axis=1) for x in parts))
+
+    return _loss(H, tiles, labels, lse=lse)
+
+
+@chunked_loss.mistake(
+    "the label's probability is formed, and where it is 0 its logarithm is -inf. Keep the label's "
+    "logit: the loss is LSE - x[label]."
+)
+def log_of_a_probability(H, tiles, labels):
+    parts = _parts(H, tiles)
+    return np.mean(-np.log(np.exp(_targets(parts, labels) - _lse(np.hstack(parts)))))
+
+
+@chunked_loss.mistake(
+    "each tile has a loss of its own, and their mean came back. The log-sum-exp runs over all "
+    "classes, the mean over the rows: finish both after the loop."
+)
+def mean_of_tile_losses(H, tiles, labels):
+    losses, start = [], 0
+    for x in _parts(H, tiles):
+        here = (labels >= start) & (labels < start + x.shape[1])
+        if np.any(here):
+            losses.append(np.mean(_lse(x[here]) - x[here, labels[here] - start]))
+        start += x.shape[1]
+    return np.mean(losses)
+
+
 # --- 15.2 ----------------------------------------------------------------------------------------
 
 
@@ -547,6 +640,7 @@ def _grads(H, tiles, labels, lse, **changes):
             "logs": lambda x: x - lse[:, None],
             "unnormalised": np.exp,
             "minus the maximum": lambda x: np.exp(x - x.max(axis=1, keepdims=True)),
+            "minus both": lambda x: np.exp(x - x.max(axis=1, keepdims=True) - lse[:, None]),
             "divided by lse": lambda x: np.exp(x) / lse[:, None],
             "shifted, divided by lse": lambda x: (
                 np.exp(x - x.max(axis=1, keepdims=True)) / lse[:, None]
@@ -564,6 +658,13 @@ def _grads(H, tiles, labels, lse, **changes):
             G[rows, np.clip(local, 0, n - 1)] -= 1
         elif label == "wrapped":
             G[local < n, local[local < n]] -= 1
+        elif label == "wrapped within":
+            wrapped = (local < n) & (local >= -n)
+            G[wrapped, local[wrapped]] -= 1
+        elif label == "not moved":
+            G[labels < n, labels[labels < n]] -= 1
+        elif label == "1 / N":
+            G[here, local[here]] -= 1 / N
         elif label == "whole row":
             G[here] -= 1
         elif label == "every row":
@@ -576,6 +677,8 @@ def _grads(H, tiles, labels, lse, **changes):
             G[here, local[here]] = 1 - G[here, local[here]]
         elif label != "none":
             G[here, local[here]] -= 1
+        if changes.get("rows") == "own":
+            G[~here] = 0
         G = G / {"rows": N, "none": 1, "entries": N * n, "all": N * V, "classes": n, "V": V}.get(
             changes.get("mean", "rows"), max(1, here.sum())
         )
@@ -645,10 +748,11 @@ def label_clipped_to_tile(H, tiles, labels, lse):
 
 @chunked_grads.mistake(
     "a label below the tile becomes a negative index, which counts from the end. Ask for "
-    "labels >= start as well."
+    "labels >= start as well.",
+    label=("wrapped", "wrapped within"),
 )
-def negative_label_wraps(H, tiles, labels, lse):
-    return _grads(H, tiles, labels, lse, label="wrapped")
+def negative_label_wraps(H, tiles, labels, lse, *, label):
+    return _grads(H, tiles, labels, lse, label=label)
 
 
 @chunked_grads.mistake(
@@ -784,6 +888,65 @@ def reads_the_tiles_twice(H, tiles, labels, lse, *, second):
     return np.zeros(H.shape), dW if second == "dH" else np.zeros(dW.shape)
 
 
+@chunked_grads.mistake(
+    "the maximum is subtracted besides lse, which holds it already. exp(x - lse) is at most 1 as "
+    "it is."
+)
+def shifted_twice(H, tiles, labels, lse):
+    return _grads(H, tiles, labels, lse, p="minus both")
+
+
+@chunked_grads.mistake(
+    "the label is used as an index into the tile as it is. Class `start` has index 0 here: take "
+    "label - start."
+)
+def label_used_as_it_is(H, tiles, labels, lse):
+    return _grads(H, tiles, labels, lse, label="not moved")
+
+
+@chunked_grads.mistake(
+    "one of the two gradients is divided by N, the other is not. Both are of the mean loss: divide "
+    "G, before either is made.",
+    divided=("dH", "dW"),
+)
+def only_one_is_of_the_mean(H, tiles, labels, lse, *, divided):
+    dH, dW = _grads(H, tiles, labels, lse)
+    return (dH, dW * len(H)) if divided == "dW" else (dH * len(H), dW)
+
+
+@chunked_grads.mistake(
+    "1 / N is subtracted at the label from probabilities that are not divided by N. Divide the "
+    "whole difference: (softmax - onehot) / N."
+)
+def only_the_label_is_divided(H, tiles, labels, lse):
+    return _grads(H, tiles, labels, lse, label="1 / N", mean="none")
+
+
+@chunked_grads.mistake(
+    "rows whose label is in another tile are left out. Their probabilities push down this tile's "
+    "classes as well: only the 1 belongs to the label's tile."
+)
+def rows_left_out(H, tiles, labels, lse):
+    return _grads(H, tiles, labels, lse, rows="own")
+
+
+@chunked_grads.mistake(
+    "the tiles' rows of dW stand in the wrong order, or on top of each other. Append the pieces as "
+    "the tiles come, and join them.",
+    how=("reversed", "added"),
+)
+def rows_of_dw_out_of_order(H, tiles, labels, lse, *, how):
+    kept = [tile.copy() for tile in tiles]
+    dH, dW = _grads(H, kept, labels, lse)
+    pieces = np.split(dW, np.cumsum([len(tile) for tile in kept])[:-1])
+    if how == "reversed":
+        return dH, np.concatenate(pieces[::-1])
+    total = pieces[0]
+    for piece in pieces[1:]:
+        total = total + piece if piece.shape == total.shape else piece
+    return dH, total
+
+
 # --- 15.3 ----------------------------------------------------------------------------------------
 
 
@@ -885,9 +1048,11 @@ def _state(x, labels, start, **changes):
     n, rows = x.shape[1], np.arange(len(x))
     k = x.argmax(axis=1)
     m = np.full(len(x), x.max()) if changes.get("m") == "global" else x[rows, k]
+    m = np.maximum(m, 0.0) if changes.get("m") == "from 0" else m
     e = np.exp(x - (m if changes.get("unguarded") else np.where(m == -_INF, 0, m))[:, None])
     others = e.copy()
     others[rows, k] = 0
+    below = np.sort(x)[:, :-1]
     rest = {
         "right": lambda: others.sum(axis=1),
         "whole": lambda: e.sum(axis=1),
@@ -899,6 +1064,9 @@ def _state(x, labels, start, **changes):
         "not shifted, left out": lambda: np.where(np.arange(n) == k[:, None], 0, np.exp(x)).sum(
             axis=1
         ),
+        "shifted by the second": lambda: np.exp(
+            below - np.where(below == -_INF, 0, below)[:, -1:]
+        ).sum(axis=1),
         "no zero": lambda: np.where(m == -_INF, np.nan, others.sum(axis=1)),
         "mean": lambda: others.mean(axis=1),
     }[changes.get("rest", "right")]()
@@ -912,6 +1080,14 @@ def _state(x, labels, start, **changes):
         here, local = np.full(len(x), True), labels
     elif label == "wrapped":
         here = local < n
+    elif label == "wrapped within":
+        here = (local < n) & (local >= -n)
+    elif label == "every place":
+        here = np.full(len(x), True)
+    elif label == "place modulo":
+        here, local = np.full(len(x), True), local % n
+    elif label == "first":
+        here, local = np.full(len(x), True), np.where(here, local, 0)
     elif label == "modulo":
         here, local = np.full(len(x), True), labels % n
     elif label == "clipped":
@@ -923,6 +1099,8 @@ def _state(x, labels, start, **changes):
     target[here] = x[here, local[here]]
     if label == "masked":
         target = x[rows, np.clip(local, 0, n - 1)] * here
+    elif label == "one-hot":
+        target = np.sum(x * (local[:, None] == np.arange(n)), axis=1)
     elif label == "shifted":
         target = np.where(here, target - m, 0.0)
     elif label == "shifted everywhere":
@@ -981,34 +1159,38 @@ def global_label(x, labels, start, *, label):
 
 @shard_state.mistake(
     "a label below start becomes a negative index, which counts from the end. Ask for "
-    "labels >= start as well."
+    "labels >= start as well.",
+    label=("wrapped", "wrapped within", "every place"),
 )
-def negative_index(x, labels, start):
-    return _state(x, labels, start, label="wrapped")
+def negative_index(x, labels, start, *, label):
+    return _state(x, labels, start, label=label)
 
 
 @shard_state.mistake(
     "the label is taken modulo the shard's width, and so found on every shard. It is on one: where "
-    "start <= label < start + n."
+    "start <= label < start + n.",
+    label=("modulo", "place modulo"),
 )
-def label_modulo_shard(x, labels, start):
-    return _state(x, labels, start, label="modulo")
+def label_modulo_shard(x, labels, start, *, label):
+    return _state(x, labels, start, label=label)
 
 
 @shard_state.mistake(
     "a label of another shard is clipped to the first or last class of this one. Its logit is not "
-    "here: return 0."
+    "here: return 0.",
+    label=("clipped", "first"),
 )
-def clipped_label(x, labels, start):
-    return _state(x, labels, start, label="clipped")
+def clipped_label(x, labels, start, *, label):
+    return _state(x, labels, start, label=label)
 
 
 @shard_state.mistake(
     "a logit of this shard is multiplied with 0 where the label is elsewhere, and 0 · (−inf) is "
-    "NaN. Choose with np.where, or write only where the label is here."
+    "NaN. Choose with np.where, or write only where the label is here.",
+    label=("masked", "one-hot"),
 )
-def label_times_mask(x, labels, start):
-    return _state(x, labels, start, label="masked")
+def label_times_mask(x, labels, start, *, label):
+    return _state(x, labels, start, label=label)
 
 
 @shard_state.mistake(
@@ -1038,9 +1220,12 @@ def not_zero_elsewhere(x, labels, start, *, elsewhere):
     return _state(x, labels, start, elsewhere=elsewhere)
 
 
-@shard_state.mistake("one maximum is taken over all rows. Each row has its own: x.max(axis=1).")
-def global_maximum(x, labels, start):
-    return _state(x, labels, start, m="global")
+@shard_state.mistake(
+    "one maximum is taken over all rows. Each row has its own: x.max(axis=1).",
+    unguarded=(False, True),
+)
+def global_maximum(x, labels, start, *, unguarded):
+    return _state(x, labels, start, m="global", unguarded=unguarded)
 
 
 @shard_state.mistake(
@@ -1090,6 +1275,48 @@ def transposed_state(x, labels, start):
 )
 def columns_in_another_order(x, labels, start, *, order):
     return _state(x, labels, start)[:, list(order)]
+
+
+@shard_state.mistake(
+    "the maximum is never below 0. Logits far below it vanish: start at -np.inf, or take "
+    "x.max(axis=1).",
+    unguarded=(False, True),
+)
+def maximum_from_zero(x, labels, start, *, unguarded):
+    return _state(x, labels, start, m="from 0", unguarded=unguarded)
+
+
+@shard_state.mistake(
+    "the other logits have their own maximum subtracted. rest refers to m, the row's largest."
+)
+def shifted_by_the_second(x, labels, start):
+    return _state(x, labels, start, rest="shifted by the second")
+
+
+@shard_state.mistake(
+    "a row of −inf has another state. It holds nothing: m = −inf, rest = 0.",
+    m=(0.0, -np.finfo(np.float64).max, -_INF),
+    counted=(False, True),
+)
+def another_dead_state(x, labels, start, *, m, counted):
+    state = _state(x, labels, start)
+    dead = state[:, 0] == -_INF
+    counts = x.shape[1] - 1 if counted or m == -_INF else 0
+    state[:, 0] = np.where(dead, m, state[:, 0])
+    state[:, 1] = np.where(dead, counts, state[:, 1])
+    return state
+
+
+@shard_state.mistake(
+    "the label's exponential is left out of rest. It is one *maximum* that stays out, whatever the "
+    "label."
+)
+def label_left_out(x, labels, start):
+    state = _state(x, labels, start)
+    m = np.where(state[:, 0] == -_INF, 0, state[:, 0])
+    others = (labels - start)[:, None] != np.arange(x.shape[1])
+    state[:, 1] = np.sum(np.where(others, np.exp(x - m[:, None]), 0), axis=1)
+    return state
 
 
 # --- 15.4 ----------------------------------------------------------------------------------------
@@ -1242,9 +1469,18 @@ def _merged(states, **changes):
     if how in total:
         value = np.log1p(total[how]())
         return value + ((own if how == "own" else top) - target)
-    if how == "first wins":
-        moved = np.exp(m - m[0])
-        return np.log1p(rest[0] + np.sum((1 + rest[1:]) * moved[1:], axis=0)) + (m[0] - target)
+    if how in ("first wins", "last wins"):
+        i = 0 if how == "first wins" else len(m) - 1
+        others = np.delete((1 + rest) * np.exp(m - m[i]), i, axis=0)
+        return np.log1p(rest[i] + np.sum(others, axis=0)) + (m[i] - target)
+    if how == "upside down":
+        away = np.where(m == -_INF, 0, np.exp(np.where(m == -_INF, 0, top - m)))
+        return np.log1p(np.sum((rest + np.where(winner, 0, 1)) * away, axis=0)) + (top - target)
+    if how == "probability":
+        return -np.log(np.exp(target - top) / np.sum((1 + rest) * moved, axis=0))
+    if how == "label's shard":
+        place = np.abs(x_y).argmax(axis=0), np.arange(len(k))
+        return np.log1p(rest[place]) + (m[place] - target)
     if how == "log of rests":
         return np.log(np.sum(rest * moved, axis=0)) + (top - target)
     if how == "log of one plus":
@@ -1258,7 +1494,13 @@ def _merged(states, **changes):
         return np.log1p(right) - target
     if how == "one plus the rest":
         return right + (top - target)
-    reduced = {"mean": np.mean, "sum": np.sum, "max": np.max}
+    reduced = {
+        "mean": np.mean,
+        "sum": np.sum,
+        "max": np.max,
+        "mean of the living": lambda z, axis: np.nanmean(np.where(live, z, np.nan), axis=axis),
+        "sum of the living": lambda z, axis: np.sum(np.where(live, z, 0), axis=axis),
+    }
     if how in reduced:
         return reduced[how](lses, axis=0) - target
     return np.log1p(right) + (top - target)
@@ -1305,9 +1547,9 @@ def largest_shard_only(states):
 
 
 @merge_states.mistake(
-    "the first shard is taken for the winner, whatever its maximum. Choose for each row: "
-    "m.argmax(axis=0).",
-    lse=("first wins", "first left out"),
+    "the first shard, or the last, is taken for the winner, whatever its maximum. Choose for each "
+    "row: m.argmax(axis=0).",
+    lse=("first wins", "first left out", "last wins"),
 )
 def first_is_the_winner(states, *, lse):
     return _merged(states, lse=lse)
@@ -1345,18 +1587,20 @@ def maxima_in_exp(states):
 
 
 @merge_states.mistake(
-    "the mean of the shards' log-sum-exps is taken. Add what they are the logarithms of."
+    "the mean of the shards' log-sum-exps is taken. Add what they are the logarithms of.",
+    lse=("mean", "mean of the living"),
 )
-def mean_of_lses(states):
-    return _merged(states, lse="mean")
+def mean_of_lses(states, *, lse):
+    return _merged(states, lse=lse)
 
 
 @merge_states.mistake(
     "the shards' log-sum-exps are added. A sum of logarithms is the logarithm of a product: add "
-    "what they are the logarithms of."
+    "what they are the logarithms of.",
+    lse=("sum", "sum of the living"),
 )
-def sum_of_lses(states):
-    return _merged(states, lse="sum")
+def sum_of_lses(states, *, lse):
+    return _merged(states, lse=lse)
 
 
 @merge_states.mistake(
@@ -1425,6 +1669,71 @@ def mean_over_rows(states):
     return np.mean(_merged(states))
 
 
+@merge_states.mistake(
+    "the label's probability is formed, and a small loss is lost in it: p is 1, or 0 far out. "
+    "Stay with log1p(rest) + (top - x_label)."
+)
+def log_of_the_probability(states):
+    return _merged(states, lse="probability")
+
+
+@merge_states.mistake(
+    "only the label's shard counts. The log-sum-exp runs over the classes of all shards."
+)
+def label_s_shard_only(states):
+    return _merged(states, lse="label's shard")
+
+
+@merge_states.mistake(
+    "the sums are moved the wrong way, by exp(top - m), and grow. The factor is at most 1: "
+    "exp(m - top)."
+)
+def moved_upside_down(states):
+    return _merged(states, lse="upside down")
+
+
+@merge_states.mistake(
+    "the logarithm of a mean over the shards is taken. Add their sums, and divide by nothing."
+)
+def log_of_a_mean(states):
+    return _merged(states) - np.log(len(states))
+
+
+@merge_states.mistake(
+    "the difference to the label is missing: log1p(rest) alone is the loss only where the label "
+    "has the largest logit. Add top - x_label."
+)
+def difference_missing(states):
+    return _merged(states, lse="no maximum", target="none")
+
+
+@merge_states.mistake(
+    "the rests do not count: this is the largest logit minus the label's. Add log1p(rest)."
+)
+def rests_missing(states):
+    return np.max(states[:, :, 0], axis=0) - np.sum(states[:, :, 2], axis=0)
+
+
+@merge_states.mistake("every shard has a loss of its own, (R, N). Merge the shards, axis 0.")
+def a_loss_a_shard(states):
+    m, rest, target = np.moveaxis(states, 2, 0)
+    return np.log1p(rest) + (m - np.sum(target, axis=0))
+
+
+@merge_states.mistake("the rows are merged, and the shards kept apart. The shards are axis 0.")
+def rows_merged(states):
+    return _merged(np.swapaxes(states, 0, 1))
+
+
+@merge_states.mistake(
+    "a shard of −inf that comes first gives NaN: −inf − (−inf). Move to the largest of *all* "
+    "maxima, which is finite, or leave such a shard out.",
+    lse=("right", "log of one plus"),
+)
+def dead_shard_gives_nan(states, *, lse):
+    return np.where(states[0, :, 0] == -_INF, np.nan, _merged(states, lse=lse))
+
+
 # --- 15.5 ----------------------------------------------------------------------------------------
 
 
@@ -1490,6 +1799,10 @@ def _smoothed_probe(kind, *shards, labels, eps, note):
         _smoothed_probe(
             extreme, [-1000.0, -1001.0], [-999.0], labels=[0], eps=0.1, note="near −1000"
         ),
+        _smoothed_probe(
+            extreme, [[1000.0, 999.0], [-1000.0, -1001.0]], [[998.0], [-999.0]], labels=[0, 2],
+            eps=0.1, note="two rows, near 1000 and −1000",
+        ),
     ],
     truth=_smoothed_exactly,
     scale=lambda states, n, eps, expected: _largest(states),
@@ -1535,7 +1848,8 @@ def _smoothed(states, n, eps, **changes):
     top = m.max(axis=0)
     lses = m + np.log1p(rest)
     moved = (1 + rest) * np.exp(m - top)
-    own = m[np.abs(x_y).argmax(axis=0), np.arange(m.shape[1])]
+    at = np.abs(x_y).argmax(axis=0), np.arange(m.shape[1])
+    own = m[at]
     lse = {
         "right": lambda: top + np.log(moved.sum(axis=0)),
         "mean": lambda: lses.mean(axis=0),
@@ -1546,6 +1860,10 @@ def _smoothed(states, n, eps, **changes):
         "unshifted": lambda: np.log(np.sum((1 + rest) * np.exp(m), axis=0)),
         "losers' 1 lost": lambda: top + np.log1p(np.sum(rest * np.exp(m - top), axis=0)),
         "twice": lambda: top + np.log1p(moved.sum(axis=0)),
+        "none": lambda: top + np.log(np.sum(rest * np.exp(m - top), axis=0)),
+        "one maximum": lambda: (
+            np.max(m) + np.log(np.sum((1 + rest) * np.exp(m - np.max(m)), axis=0))
+        ),
     }[changes.get("lse", "right")]()
     target = {
         "sum": lambda: x_y.sum(axis=0),
@@ -1559,6 +1877,10 @@ def _smoothed(states, n, eps, **changes):
         "first, of all": lambda: sums[0] / n,
         "last, of its own": lambda: sums[-1] * R / n,
         "last, of all": lambda: sums[-1] / n,
+        "label's, of its own": lambda: sums[at] * R / n,
+        "label's, of all": lambda: sums[at] / n,
+        "n - 1": lambda: sums.sum(axis=0) / (n - 1),
+        "minus": lambda: -sums.sum(axis=0) / n,
         "a shard, of its own": lambda: sums * R / n,
         "a shard, of all": lambda: sums / n,
         "n of a shard": lambda: sums.sum(axis=0) * R / n,
@@ -1566,14 +1888,21 @@ def _smoothed(states, n, eps, **changes):
         "sum": lambda: sums.sum(axis=0),
         "none": lambda: 0 * top,
     }[changes.get("mean", "right")]()
-    other = {"all": n / (n - 1), "shard": n / (n - R) if n > R else 1.0, "right": 1.0}
+    other = {
+        "all": n / (n - 1),
+        "shard": n / (n - R) if n > R else 1.0,
+        "inverse": (n - 1) / n,
+        "right": 1.0,
+    }
     eps = eps * other[changes.get("factor", "right")]
     first, second = {
         "right": (1 - eps, eps),
         "no 1 - eps": (1, eps),
         "eps on the label": (eps, 1 - eps),
     }[changes.get("weights", "right")]
-    kept = 1 - eps if changes.get("lse_factor") else 1
+    kept = {"less": 1 - eps, "more": 1 + eps, "n": 1 - eps + n * eps}.get(
+        changes.get("lse_factor", "one"), 1
+    )
     return kept * lse - first * target - second * mean
 
 
@@ -1588,7 +1917,14 @@ def ignored(states, n, eps):
 @smoothed_loss.mistake(
     "the mean of the logits is taken on one shard. It runs over all n classes: add up the shards' "
     "sums, divide by n.",
-    mean=("first, of its own", "first, of all", "last, of its own", "last, of all"),
+    mean=(
+        "first, of its own",
+        "first, of all",
+        "last, of its own",
+        "last, of all",
+        "label's, of its own",
+        "label's, of all",
+    ),
 )
 def mean_of_one_shard(states, n, eps, *, mean):
     return _smoothed(states, n, eps, mean=mean)
@@ -1653,7 +1989,7 @@ def eps_on_the_label(states, n, eps):
     "1: its factor is 1."
 )
 def lse_is_weighted(states, n, eps):
-    return _smoothed(states, n, eps, lse_factor=True)
+    return _smoothed(states, n, eps, lse_factor="less")
 
 
 @smoothed_loss.mistake(
@@ -1706,7 +2042,7 @@ def overflow(states, n, eps):
 
 @smoothed_loss.mistake(
     "a maximum's own 1 is miscounted. The whole sum of a shard is 1 + rest.",
-    lse=("losers' 1 lost", "twice"),
+    lse=("losers' 1 lost", "twice", "none"),
 )
 def ones_miscounted(states, n, eps, *, lse):
     return _smoothed(states, n, eps, lse=lse)
@@ -1728,3 +2064,57 @@ def minus_the_loss(states, n, eps):
 @smoothed_loss.mistake("the mean over the rows came back. One loss a row is asked: (N,).")
 def mean_of_the_rows(states, n, eps):
     return np.mean(_smoothed(states, n, eps))
+
+
+@smoothed_loss.mistake(
+    "eps / n is not what each class has here: n - 1 stands for n. In PyTorch's convention the n "
+    "classes, the label among them, share eps.",
+    how=("mean", "factor", "others"),
+)
+def n_minus_1_for_n(states, n, eps, *, how):
+    if how == "factor":
+        return _smoothed(states, n, eps, factor="inverse")
+    if how == "mean":
+        return _smoothed(states, n, eps, mean="n - 1")
+    target = states[:, :, 2].sum(axis=0)
+    others = (states[:, :, 3].sum(axis=0) - target) / n
+    return _smoothed(states, n, eps, mean="none") - eps * others
+
+
+@smoothed_loss.mistake(
+    "the log-probabilities of all classes are added, not averaged: eps belongs to their mean. "
+    "Divide by n."
+)
+def sum_of_log_probabilities(states, n, eps):
+    return _smoothed(states, n, eps, lse_factor="n", mean="sum")
+
+
+@smoothed_loss.mistake(
+    "the smoothing is added to the whole loss. The targets have to sum to 1: the plain loss has "
+    "the weight 1 - eps."
+)
+def added_on_top(states, n, eps):
+    return _smoothed(states, n, eps, lse_factor="more", weights="no 1 - eps")
+
+
+@smoothed_loss.mistake(
+    "the log-sum-exp is counted 1 + eps times. It belongs to every class, and the targets sum to "
+    "1: its factor is 1."
+)
+def lse_counted_again(states, n, eps):
+    return _smoothed(states, n, eps, lse_factor="more")
+
+
+@smoothed_loss.mistake(
+    "the mean of the logits is added. Each class's loss is LSE - x: subtract it."
+)
+def mean_added(states, n, eps):
+    return _smoothed(states, n, eps, mean="minus")
+
+
+@smoothed_loss.mistake(
+    "one maximum is subtracted from all rows, and rows far below it vanish. Each row has its own: "
+    "m.max(axis=0)."
+)
+def one_maximum_for_the_batch(states, n, eps):
+    return _smoothed(states, n, eps, lse="one maximum")
