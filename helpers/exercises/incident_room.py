@@ -1233,11 +1233,11 @@ _FAULTS = ((4, 6), (4, 9), (5, 6), (5, 9), (6, 9), (4, 6, 9), (5, 6, 9))
 
 
 def _declare_decoy(number, name, sentence):
-    def decoy(*, others):
+    def decoy(*, number, others):
         return {number, *others}
 
     decoy.__name__ = name
-    answer_19_6.mistake(sentence, others=_FAULTS)(decoy)
+    answer_19_6.mistake(sentence, number=(number,), others=_FAULTS)(decoy)
 
 
 for _number, _name, _sentence in (
