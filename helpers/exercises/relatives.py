@@ -160,10 +160,12 @@ def exponent_upside_down(x, alpha):
 
 @entmax.mistake(
     "the exponent is missing: this is the sparsemax of (alpha - 1) * x. Take the power "
-    "1 / (alpha - 1) of what lies above t."
+    "1 / (alpha - 1) of what lies above t.",
+    exactly=(False, True),
 )
-def sparsemax_of_scaled(x, alpha):
-    return _bisect((alpha - 1) * _gaps(x), 1.0)
+def sparsemax_of_scaled(x, alpha, *, exactly):
+    z = (alpha - 1) * _gaps(x)
+    return _sparsemax(z) if exactly else _bisect(z, 1.0)
 
 
 @entmax.mistake(
@@ -171,9 +173,13 @@ def sparsemax_of_scaled(x, alpha):
     "40 of them.",
     steps=(5, 8, 10, 12, 15, 16, 20),
     normalised=(True, False),
+    at=("the last t", "the lower end"),
 )
-def too_few_steps(x, alpha, *, steps, normalised):
-    return _bisect((alpha - 1) * _gaps(x), 1 / (alpha - 1), steps=steps, normalised=normalised)
+def too_few_steps(x, alpha, *, steps, normalised, at):
+    if at == "the last t":
+        return _bisect((alpha - 1) * _gaps(x), 1 / (alpha - 1), steps=steps, normalised=normalised)
+    p = _powers(*_scaled_and_threshold(x, alpha, steps), alpha)
+    return p / p.sum() if normalised else p
 
 
 @entmax.mistake(
@@ -197,11 +203,22 @@ def bracket_too_short(x, alpha, *, width):
 @entmax.mistake(
     "what lies below the threshold is not clipped: a negative number to a power is NaN, or counts "
     "again. Take np.maximum(…, 0) before the power.",
-    normalised=(True, False),
+    normalised=(True, False, "clipped after the power"),
 )
 def not_clipped(x, alpha, *, normalised):
     z = (alpha - 1) * _gaps(x)
+    if normalised == "clipped after the power":
+        with np.errstate(invalid="ignore"):
+            return _bisect_clipped_late(z, 1 / (alpha - 1))
     return _bisect(z, 1 / (alpha - 1), clipped=False, normalised=normalised)
+
+
+def _bisect_clipped_late(z, power):
+    low, high = -1.0, 0.0
+    for _ in range(80):
+        t = (low + high) / 2
+        low, high = (t, high) if np.maximum((z - t) ** power, 0).sum() > 1 else (low, t)
+    return np.maximum((z - low) ** power, 0)
 
 
 @entmax.mistake(
@@ -281,6 +298,78 @@ def power_of_softmax(x, alpha, *, power):
 def alpha_for_alpha_minus_one(x, alpha, *, wrong):
     factor, power = wrong(alpha)
     return _bisect(factor * _gaps(x), power)
+
+
+def _scaled_and_threshold(x, alpha, steps=60):
+    """Return z = (alpha - 1) x, shifted, and the threshold to the last bit, from below."""
+    z, low, high = (alpha - 1) * _gaps(x), -1.0, 0.0
+    for _ in range(steps):
+        t = (low + high) / 2
+        low, high = (t, high) if _powers(z, t, alpha).sum() >= 1 else (low, t)
+    return z, low
+
+
+def _powers(z, t, alpha):
+    return np.maximum(z - t, 0) ** (1 / (alpha - 1))
+
+
+@entmax.mistake(
+    "the threshold was searched with the power, and the entries come without it. Raise them to "
+    "1 / (alpha - 1).",
+    normalised=(True, False),
+)
+def power_left_out_at_the_end(x, alpha, *, normalised):
+    z, t = _scaled_and_threshold(x, alpha)
+    p = np.maximum(z - t, 0)
+    return p / p.sum() if normalised else p
+
+
+@entmax.mistake(
+    "the absolute value was taken of what lies below the threshold, so it comes back. Take "
+    "np.maximum(…, 0)."
+)
+def absolute_value(x, alpha):
+    z, t = _scaled_and_threshold(x, alpha)
+    return np.abs(z - t) ** (1 / (alpha - 1))
+
+
+@entmax.mistake(
+    "a small number stands where 0 belongs. Below the threshold the entries are exactly 0.",
+    floor=(1e-8, 1e-10, 1e-12, 1e-15),
+)
+def small_number_for_zero(x, alpha, *, floor):
+    return np.maximum(_powers(*_scaled_and_threshold(x, alpha), alpha), floor)
+
+
+@entmax.mistake(
+    "this is a mixture of softmax and sparsemax. entmax lies between them in another sense: a "
+    "power of what lies above a threshold."
+)
+def mixture_of_the_ends(x, alpha):
+    return (2 - alpha) * _softmax(x) + (alpha - 1) * _bisect(_gaps(x), 1.0)
+
+
+@entmax.mistake(
+    "this is the threshold t itself. Return the entries, max((alpha - 1) * x - t, 0) to the power "
+    "1 / (alpha - 1).",
+    shifted=(True, False),
+)
+def the_threshold(x, alpha, *, shifted):
+    t = _scaled_and_threshold(x, alpha)[1]
+    return t if shifted else t + (alpha - 1) * np.max(x)
+
+
+@entmax.mistake(
+    "the bracket begins at the smallest logit. The threshold lies below it where every class gets "
+    "a share: begin at max(z) - 1.",
+)
+def bracket_from_the_smallest(x, alpha):
+    z = (alpha - 1) * _gaps(x)
+    low, high = np.min(z), 0.0
+    for _ in range(80):
+        t = (low + high) / 2
+        low, high = (t, high) if _powers(z, t, alpha).sum() > 1 else (low, t)
+    return _powers(z, low, alpha)
 
 
 # --- 17.2 ----------------------------------------------------------------------------------------
@@ -1440,10 +1529,11 @@ def longest_row(W, i):
 @argmaxable.mistake(
     "the length of a row does not decide: a short one can be a corner, a long one lie inside.",
     strict=(True, False),
+    middle=(np.mean, np.median),
 )
-def long_row(W, i, *, strict):
+def long_row(W, i, *, strict, middle):
     lengths = np.linalg.norm(W, axis=1)
-    return bool(lengths[i] > lengths.mean() if strict else lengths[i] >= lengths.mean())
+    return bool(lengths[i] > middle(lengths) if strict else lengths[i] >= middle(lengths))
 
 
 @argmaxable.mistake(
@@ -1559,3 +1649,91 @@ def turned_round(W, i):
 )
 def smallest_for_h_positive(W, i):
     return _wins_for_some_h_above_0(-W, i)
+
+
+@argmaxable.mistake(
+    "a margin of 1 was asked of an h with bounded entries: a class that wins by less is refused. "
+    "Ask for a margin of 1 with h unbounded, or for any margin above 0 with h bounded."
+)
+def margin_of_one_in_a_box(W, i):
+    return _largest_margin(W, i) >= 1 - 1e-9
+
+
+@argmaxable.mistake(
+    "the margin has to pass a threshold that is too large: a class may win by little. Compare with "
+    "what linprog's rounding can do, some 1e-9.",
+    least=(0.1, 0.01, 0.001),
+)
+def margin_too_large(W, i, *, least):
+    return _largest_margin(W, i) > least
+
+
+def _largest_margin(W, i):
+    """Return by how much class i can win with an h of entries between -1 and 1."""
+    from scipy.optimize import linprog
+
+    others = np.delete(W, i, axis=0)
+    if len(others) == 0:
+        return np.inf
+    A = np.column_stack([others - W[i], np.ones(len(others))])
+    goal = np.append(np.zeros(W.shape[1]), -1.0)
+    bounds = [(-1, 1)] * W.shape[1] + [(None, None)]
+    return -linprog(goal, A_ub=A, b_ub=np.zeros(len(others)), bounds=bounds).fun
+
+
+@argmaxable.mistake(
+    "only h with entries of −1, 0 and 1 were tried. A class may win in a cone that lies between "
+    "them.",
+    zero=(True, False),
+)
+def signs_only(W, i, *, zero):
+    from itertools import product
+
+    values = (-1.0, 0.0, 1.0) if zero else (-1.0, 1.0)
+    h = np.array(list(product(values, repeat=W.shape[1])))
+    scores = h @ W.T
+    return bool(np.any(np.all(np.delete(scores, i, axis=1) < scores[:, [i]], axis=1)))
+
+
+@argmaxable.mistake(
+    "the class was asked to be largest or smallest in some feature, ties included. A class can win "
+    "by a mix of features, and a tie is no win."
+)
+def largest_or_smallest_somewhere(W, i):
+    return bool(np.any((W[i] == W.max(axis=0)) | (W[i] == W.min(axis=0))))
+
+
+@argmaxable.mistake(
+    "only classes that lie below another row in every feature were ruled out. h may be negative, "
+    "and a mixture of several rows can stand above one that no single row does.",
+    strict=(False, True),
+)
+def not_dominated(W, i, *, strict):
+    others = np.delete(W, i, axis=0)
+    above = others > W[i] if strict else others >= W[i]
+    return not bool(np.any(np.all(above, axis=1)))
+
+
+@argmaxable.mistake(
+    "a tie for the first place, with some h other than 0, counts as a win. Ask for a margin above "
+    "0."
+)
+def tie_on_the_border(W, i):
+    from scipy.optimize import linprog
+
+    n, d = W.shape
+    if n == 1:
+        return True
+    gaps = np.delete(W, i, axis=0) - W[i]
+    for k in range(d):
+        for side in (-1, 1):
+            bounds = [(None, None)] * d
+            bounds[k] = (side, side)
+            if linprog(np.zeros(d), A_ub=gaps, b_ub=np.zeros(n - 1), bounds=bounds).success:
+                return True
+    return False
+
+
+@argmaxable.mistake("one class alone was refused. Nobody stands against it: it can win.")
+def one_class_refused(W, i):
+    return len(W) > 1 and _outside_the_hull(W, i)

@@ -1162,7 +1162,9 @@ def _tested(counts, p, least=5, **changes):
         counts, expected = counts[p > 0], expected[p > 0]
     small = changes.get("small", lambda o, e: e < least)(counts, expected)
     kept, of_kept = counts[~small].astype(float), expected[~small]
-    if changes.get("pool", True) and (small.any() or changes.get("empty") != "0/0 if any is small"):
+    if changes.get("pool", True) and (
+        small.any() or "if any is small" not in changes.get("empty", "")
+    ):
         kept = np.append(kept, counts[small].sum())
         of_kept = np.append(of_kept, expected[small].sum())
     if changes.get("empty") is None:
@@ -1170,7 +1172,7 @@ def _tested(counts, p, least=5, **changes):
     cells = changes.get("cells", lambda o, e: (o - e) ** 2 / e)
     with np.errstate(all="ignore"):
         parts = cells(kept, of_kept)
-        if changes.get("empty") == "counted":
+        if changes.get("empty", "").startswith("counted"):
             parts = np.where(of_kept > 0, parts, 0)
         statistic = changes.get("together", np.sum)(parts)
         if changes.get("per_draw"):
@@ -1252,7 +1254,7 @@ def degrees_before_pooling(counts, p, least=5, *, of):
 @chi_square.mistake(
     "a pooled cell that expects nothing is counted as a cell. Where its expectation is 0, leave it "
     "out.",
-    empty=("counted", "0/0", "0/0 if any is small"),
+    empty=("counted", "counted if any is small", "0/0", "0/0 if any is small"),
     zero=("inf", "not seen"),
 )
 def empty_cell_counts(counts, p, least=5, *, empty, zero):
@@ -1332,6 +1334,128 @@ def largest_residual(counts, p, least=5, *, how):
 )
 def not_squared(counts, p, least=5, *, absolute):
     return _tested(counts, p, least, cells=lambda o, e: abs(o - e) / e if absolute else (o - e) / e)
+
+
+@chi_square.mistake(
+    "small cells were joined to their neighbours, so several pooled cells came out. All classes "
+    "that are expected less than `least` times become one cell."
+)
+def pools_neighbours(counts, p, least=5):
+    return _regrouped(counts, p, least, _runs_of_neighbours)
+
+
+@chi_square.mistake(
+    "the pooled cell was pooled once more, because it is still small. It stays a cell of its own, "
+    "whatever it is expected.",
+    how=("left out", "added to the smallest"),
+)
+def pooled_cell_still_small(counts, p, least=5, *, how):
+    def regroup(counts, expected, least):
+        small = expected < least
+        seen, hoped = list(counts[~small]), list(expected[~small])
+        pool = counts[small].sum(), expected[small].sum()
+        if pool[1] >= least or (how != "left out" and 0 < pool[1] and len(hoped) < 2):
+            return [*seen, pool[0]], [*hoped, pool[1]]
+        if how != "left out" and pool[1] > 0:
+            smallest = int(np.argmin(hoped))
+            seen[smallest] += pool[0]
+            hoped[smallest] += pool[1]
+        return seen, hoped
+
+    return _regrouped(counts, p, least, regroup)
+
+
+def _regrouped(counts, p, least, regroup):
+    """The test on cells that were formed otherwise."""
+    from scipy.stats import chi2
+
+    seen, hoped = map(np.array, regroup(counts, counts.sum() * p, least))
+    statistic = np.sum((seen - hoped) ** 2 / hoped)
+    if np.any(counts[p == 0] > 0):
+        statistic = _INF
+    return statistic, len(hoped) - 1, chi2.sf(statistic, len(hoped) - 1)
+
+
+def _runs_of_neighbours(counts, expected, least):
+    """Add up classes in their order until enough is expected; the rest goes to the last cell."""
+    seen, hoped, count, hope = [], [], 0, 0.0
+    for a, b in zip(counts, expected, strict=True):
+        count, hope = count + a, hope + b
+        if hope >= least:
+            seen.append(count)
+            hoped.append(hope)
+            count, hope = 0, 0.0
+    seen[-1] += count
+    hoped[-1] += hope
+    return seen, hoped
+
+
+@chi_square.mistake(
+    "two degrees of freedom too few, as if a parameter had been fitted. Nothing was: the number of "
+    "cells minus 1."
+)
+def two_degrees_less(counts, p, least=5):
+    statistic, degrees, tail = _tested(counts, p, least, degrees=lambda kept, p: len(kept) - 2)
+    return statistic, degrees, 0.0 if statistic == _INF else tail
+
+
+@chi_square.mistake(
+    "this has Yates's correction, a half off each difference. It is for tables of two by two; here "
+    "take (O − E)²/E."
+)
+def continuity_correction(counts, p, least=5):
+    return _tested(counts, p, least, cells=lambda o, e: np.maximum(np.abs(o - e) - 0.5, 0) ** 2 / e)
+
+
+@chi_square.mistake(
+    "divided by N p (1 − p), a count's variance. Pearson's statistic divides by N p: the counts "
+    "depend on one another, and that makes up for the 1 − p."
+)
+def divides_by_variance(counts, p, least=5):
+    total = counts.sum()
+    return _tested(counts, p, least, cells=lambda o, e: (o - e) ** 2 / (e * (1 - e / total)))
+
+
+@chi_square.mistake("the expectation is N/n for each class, whatever p says. It is N p.")
+def equal_expectations(counts, p, least=5):
+    statistic, degrees, tail = _tested(counts, np.full(len(p), 1 / len(p)), least)
+    return statistic, degrees, tail
+
+
+@chi_square.mistake(
+    "the third number is no upper tail of the χ² law. Take chi2.sf(statistic, degrees).",
+    instead=("density", "both sides", "normal"),
+)
+def another_p_value(counts, p, least=5, *, instead):
+    from scipy.stats import chi2, norm
+
+    def both_sides(statistic, degrees):
+        tail = chi2.sf(statistic, degrees)
+        return 2 * min(tail, 1 - tail)
+
+    def normal(statistic, degrees):
+        return norm.sf((statistic - degrees) / (2 * degrees) ** 0.5)
+
+    tails = {"density": chi2.pdf, "both sides": both_sides, "normal": normal}
+    return _tested(counts, p, least, tail=tails[instead])
+
+
+@chi_square.mistake(
+    "where a class with p = 0 was drawn, the p-value is NaN. It is 0: what cannot happen has "
+    "happened."
+)
+def nan_for_the_impossible(counts, p, least=5):
+    statistic, degrees, tail = _tested(counts, p, least)
+    return statistic, degrees, np.nan if statistic == _INF else tail
+
+
+@chi_square.mistake(
+    "the results come in another order. First the statistic, then the degrees, then the p-value.",
+    order=((0, 2, 1), (2, 0, 1), (1, 0, 2)),
+)
+def another_order(counts, p, least=5, *, order):
+    found = _tested(counts, p, least)
+    return tuple(found[k] for k in order)
 
 
 # --- 16.6 ----------------------------------------------------------------------------------------
