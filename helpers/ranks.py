@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,11 +28,12 @@ __all__ = ["run", "stop"]
 
 MOST = 4  # ranks: this is for a course on one machine
 TO_START = 120.0  # seconds that new processes may take to import torch; not counted in `seconds`
-TO_TELL = 1.0  # seconds that the other ranks have, after a failure, to tell what they saw
-IDLE = 60.0  # seconds after which a process without work ends by itself
+TO_TELL = 5.0  # seconds that the other ranks have, after a failure, to tell what they saw
+IDLE = 60.0  # seconds after which the processes end if there is no work
 
 _pool: list[Any] = []  # one loky executor a rank, each of one process: so we know whose died
 _in_use = threading.Lock()
+_calls = 0  # how often the processes were taken into use
 
 
 def run(
@@ -64,7 +65,8 @@ def run(
     ------
     RuntimeError
         If a rank dies, raises, or has not come to an end within the limit: it names the rank, and
-        the traceback of one that raised is a note of the error. No process is left at work.
+        the traceback of one that raised is a note of the error. No process is left at work:
+        where a rank did not come to its end, all are stopped, and the next call has new ones.
     ValueError
         If there are no shards, more than four, or `seconds` is not positive.
 
@@ -85,7 +87,7 @@ def run(
         raise ValueError(f"run takes 1 to {MOST} shards, one a rank; got {size}")
     if not seconds > 0:
         raise ValueError(f"seconds must be positive; got {seconds!r}")
-    with _in_use, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with _taken(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             executors = _ready(size)
             until = time.monotonic() + seconds
@@ -101,7 +103,8 @@ def run(
         except BaseException:  # an interrupt, too
             _kill()
             raise
-        _kill()  # also the ranks that only suffered: what they still hold of the group is unknown
+        if not all(one.returned or one.trace for one in told):  # else all have left the group
+            _kill()  # also the ranks that only suffered: what they still hold of it is unknown
         raise failure
 
 
@@ -112,6 +115,30 @@ def stop() -> None:
 
 
 # -- in this process ------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _taken() -> Iterator[None]:
+    """Hold the processes for one call. After it they end, unless the next one comes soon.
+
+    Not by loky's own `timeout`: a process that leaves by itself at the moment when work arrives
+    makes it warn, and the new one would start within the time limit of `run`.
+    """
+    global _calls
+    with _in_use:
+        _calls += 1
+        try:
+            yield
+        finally:
+            timer = threading.Timer(IDLE, _stop_if_idle, [_calls])
+            timer.daemon = True
+            timer.start()
+
+
+def _stop_if_idle(since: int) -> None:
+    with _in_use:
+        if since == _calls:
+            _kill()
 
 
 class _Place(NamedTuple):
@@ -141,7 +168,7 @@ def _ready(size: int) -> list[Any]:
     for attempt in range(2):  # a process that idled here may have been killed by somebody
         try:
             while len(_pool) < size:
-                _pool.append(ProcessPoolExecutor(1, timeout=IDLE, initializer=_prepare))
+                _pool.append(ProcessPoolExecutor(1, initializer=_prepare))
             for future in [executor.submit(os.getpid) for executor in _pool[:size]]:
                 future.result(TO_START)
             break

@@ -36,6 +36,11 @@ def processes(parent: int | None = None) -> list[psutil.Process]:
     return found
 
 
+def at_work(process: psutil.Process) -> bool:
+    """Return whether a process uses time, as a loop does."""
+    return process.cpu_percent(0.5) > 50
+
+
 def add_up(shard, factor=1):
     import torch
 
@@ -77,6 +82,28 @@ def test_processes_are_kept_for_the_next_call_and_ended_by_stop():
     ranks.stop()
     assert processes() == []
     ranks.stop()
+
+
+def test_processes_outlast_a_rank_that_raises_and_serve_again():
+    import os
+
+    first = run(lambda shard: os.getpid(), [0, 1])
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="rank 1 of 2 failed first: ValueError"):
+            run(misfortune, [0, "raises"])
+        assert run(add_up, [1, 2]) == [3, 3]
+    assert run(lambda shard: os.getpid(), [0, 1]) == first
+
+
+def test_processes_end_when_nobody_calls(monkeypatch):
+    monkeypatch.setattr(ranks, "IDLE", 1.0)
+    for _ in range(2):
+        assert run(add_up, [1, 2]) == [3, 3]
+        assert processes()
+        until = time.monotonic() + 60
+        while processes() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert processes() == []
 
 
 @pytest.mark.parametrize("shards", [[], [0] * 5])
@@ -147,10 +174,12 @@ def test_the_rank_at_fault_is_named_in_time_and_no_process_stays(shards, seconds
         ranks.run(misfortune, shards, seconds=seconds)
     assert re.search(said, str(caught.value)), caught.value
     assert time.monotonic() - begun < seconds + 30  # it ends; how soon, a busy machine decides
-    assert processes() == []
+    assert not any(map(at_work, processes()))
+    if "raises" not in shards:
+        assert processes() == [], "what a rank that did not end still holds is unknown"
     if "ValueError" in said:
         assert 'raise ValueError("these logits will not do")' in "".join(caught.value.__notes__)
-    assert run(add_up, [1, 2]) == [3, 3], "and the next call has new processes"
+    assert run(add_up, [1, 2]) == [3, 3], "and the next call is none the worse"
 
 
 @pytest.mark.slow
