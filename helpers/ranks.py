@@ -66,7 +66,7 @@ def run(
     RuntimeError
         If a rank dies, raises, or has not come to an end within the limit: it names the rank, and
         the traceback of one that raised is a note of the error. No process is left at work:
-        where a rank did not come to its end, all are stopped, and the next call has new ones.
+        all are stopped if one died or was late, and the next call has new ones.
     ValueError
         If there are no shards, more than four, or `seconds` is not positive.
 
@@ -103,7 +103,8 @@ def run(
         except BaseException:  # an interrupt, too
             _kill()
             raise
-        if not all(one.returned or one.trace for one in told):  # else all have left the group
+        left = all(one.returned or one.trace for one in told)  # each has told, and left the group
+        if not left or str(failure).startswith("Timed out"):
             _kill()  # also the ranks that only suffered: what they still hold of it is unknown
         raise failure
 
