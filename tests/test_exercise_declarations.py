@@ -118,7 +118,7 @@ def every_mistake():
 
 
 @pytest.mark.many
-@pytest.mark.parametrize(("exercise", "mistake", "function"), every_mistake())
+@pytest.mark.parametrize(("exercise", "mistake", "function"), list(every_mistake()))
 def test_a_mistake_is_refused_under_its_own_name(exercise, mistake, function):
     verdict = judge(exercise, answer_of(exercise, function))
     assert verdict.status in ("wrong", "unstable", "error"), verdict.message
