@@ -209,6 +209,16 @@ def test_every_claim_has_a_cell() -> None:
     assert sorted(CLAIMS - seen) == []
 
 
+def test_each_claim_stands_in_one_notebook() -> None:
+    """What one notebook has shown another links."""
+    where: dict[str, set[str]] = {}
+    for path in PATHS:
+        for cell in code_cells(path):
+            for claim in claims(cell):
+                where.setdefault(claim, set()).add(path.stem)
+    assert {claim: stems for claim, stems in where.items() if len(stems) > 1} == {}
+
+
 # -- exercises ----------------------------------------------------------------------------------
 
 
