@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from helpers.checker.declaration import exercise, extreme, ordinary
@@ -119,13 +121,18 @@ maxent.reasoning(
 )
 
 
-def _beta(f, mean, low=-1e7, high=1e7):
-    """Return the beta in an interval whose softmax has the mean, or the end nearest to it."""
-    d = np.asarray(f, dtype=float) - mean
+@functools.cache
+def _beta_of(distances):
+    d, low, high = np.array(distances), -1e7, 1e7
     for _ in range(90):
         middle = (low + high) / 2
         low, high = (middle, high) if _softmax(middle * d) @ d < 0 else (low, middle)
     return middle
+
+
+def _beta(f, mean):
+    """Return the beta whose softmax has the mean. Many mistakes ask for it: it is kept."""
+    return _beta_of(tuple((np.asarray(f, dtype=float) - mean).tolist()))
 
 
 @maxent.mistake(
@@ -1271,6 +1278,16 @@ def _em(p, prior, *, rounds=3000, stop=1e-11, divided=1, compounds=False, hard=F
     return w
 
 
+@functools.cache
+def _em_of(rows, prior):
+    return _em(np.frombuffer(rows).reshape(-1, len(prior)), np.array(prior))
+
+
+def _right_prior(p, prior):
+    """Return where EM ends. Several mistakes ask for it: it is kept."""
+    return _em_of(np.ascontiguousarray(p, dtype=float).tobytes(), tuple(prior.tolist()))
+
+
 @new_prior.mistake(
     "The predictions were counted. A model that thinks of the old prior predicts too many of its "
     "frequent classes: the count is biased towards it."
@@ -1349,7 +1366,7 @@ def all_weight_on_one_class(p, prior, *, how):
     normalised=(False, True),
 )
 def returns_the_ratio(p, prior, *, normalised):
-    w = _em(p, prior) / prior
+    w = _right_prior(p, prior) / prior
     return w / np.sum(w) if normalised else w
 
 
@@ -1380,7 +1397,7 @@ def divided_by_the_old_prior(p, prior, *, first):
     "The new posteriors came back, one row for each. Return their mean: the prior, shape (n,)."
 )
 def returns_the_posteriors(p, prior):
-    q = p * (_em(p, prior) / prior)
+    q = p * (_right_prior(p, prior) / prior)
     return q / np.sum(q, axis=1, keepdims=True)
 
 
@@ -1393,7 +1410,7 @@ def returns_uniform(p, prior):
     "The new prior was multiplied by the old one. It replaces it: return w as it is."
 )
 def times_the_old_prior(p, prior):
-    w = _em(p, prior) * prior
+    w = _right_prior(p, prior) * prior
     return w / np.sum(w)
 
 
