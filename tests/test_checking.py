@@ -426,3 +426,26 @@ def test_libraries_are_imported_before_the_clock_runs(monkeypatch):
 
     import_libraries(answer)
     assert imported == ["scipy.special"]
+
+
+def test_what_pytorch_imports_late_is_imported_before_the_clock_runs(monkeypatch):
+    """Stopped half way, `torch._dynamo` spoils every later answer in the kernel."""
+    import torch
+    from torch.func import grad
+    from torch.optim import SGD
+
+    imported = []
+    monkeypatch.setattr("importlib.import_module", imported.append)
+    namespace = {"torch": torch, "grad": grad, "SGD": SGD, "optim": torch.optim}
+    for body, late in {
+        "torch.optim.Adam([x])": True,
+        "optim.Adam([x])": True,
+        "SGD([x], lr=1.0)": True,
+        "torch.func.grad(torch.sum)(x)": True,
+        "grad(torch.sum)(x)": True,
+        "torch.softmax(x, 0)": False,
+        "x.softmax(0)": False,
+    }.items():
+        imported.clear()
+        import_libraries(eval(f"lambda x: {body}", namespace))
+        assert imported == (["torch._dynamo"] if late else []), body

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import itertools
 import linecache
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _IDLE = {
     "RETURN_VALUE", "NOT_TAKEN",
 }  # fmt: skip
 _LIBRARIES = {"scipy", "torch", "sklearn", "jax", "tensorflow", "keras"}
+# These parts of PyTorch import its compiler when they are first used, which takes seconds.
+_LATE_IMPORTS = {"torch.optim.": "torch._dynamo", "torch.func.": "torch._dynamo"}
 
 
 def underlying(answer: Any) -> FunctionType | None:
@@ -207,11 +210,25 @@ def import_libraries(answer: Any) -> None:
     a library that is stopped half way cannot be imported again in the same kernel.
     """
     function = underlying(answer)
-    codes = () if function is None else _codes(function.__code__)
-    for instruction in itertools.chain.from_iterable(map(dis.get_instructions, codes)):
-        if instruction.opname == "IMPORT_NAME" and _top(instruction.argval) in _LIBRARIES:
-            with contextlib.suppress(Exception):
-                importlib.import_module(instruction.argval)
+    if function is None:
+        return
+    wanted = []
+    for instruction in itertools.chain.from_iterable(
+        map(dis.get_instructions, _codes(function.__code__))
+    ):
+        name, part = instruction.argval, ""
+        if instruction.opname == "IMPORT_NAME" and _top(name) in _LIBRARIES:
+            wanted.append(name)
+            part = name
+        elif instruction.opname == "LOAD_GLOBAL":
+            origin = function.__globals__.get(name)
+            part = str(getattr(origin, "__module__", None) or getattr(origin, "__name__", ""))
+        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM"):
+            part = f"torch.{name}" if "torch" in sys.modules else ""
+        wanted += [late for of, late in _LATE_IMPORTS.items() if f"{part}.".startswith(of)]
+    for name in dict.fromkeys(wanted):
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def _top(module: str) -> str:
