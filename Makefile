@@ -29,8 +29,8 @@ lab: $(VENV)/.lab ## open the course in JupyterLab (your copies of the notebooks
 reset: $(VENV)/.lab ## a pristine copy of one notebook, the old one kept: make reset N=03
 	@$(if $(N),$(PY) tools/lab.py --reset $(N),echo "which notebook? make reset N=03"; exit 2)
 
-test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, every exercise solved
-	@echo "Unit tests, every notebook as stored, every exercise solved (ten minutes or so)"
+test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, every solution judged
+	@echo "Unit tests, every notebook as stored, every solution judged"
 	$(PYTEST)
 
 # The hub's proxy comes from npm: where that has no registry, the hub's tests are skipped and say so.

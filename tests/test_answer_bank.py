@@ -19,14 +19,20 @@ for module in pkgutil.iter_modules(answer_bank.__path__):
 
 pytestmark = pytest.mark.many
 
+LEAST_RIGHT, LEAST_WRONG = 4, 8  # answers to each exercise that has any
 
-def cases(bank: dict[str, list[Any]]) -> list[Any]:
-    """Return a parameter for each answer of the bank, named by exercise, number and name."""
+
+def cases(bank: dict[str, list[Any]], quick: float = float("inf")) -> list[Any]:
+    """Return a parameter for each answer of the bank, named by exercise, number and name.
+
+    Beyond the first `quick` of each exercise they are slow tests.
+    """
     return [
         pytest.param(
             exercise,
             answer,
             id=f"{exercise}-{number}-{getattr(answer, '__name__', type(answer).__name__)}",
+            marks=() if number <= quick else pytest.mark.slow,
         )
         for exercise in sorted(bank, key=lambda name: [int(part) for part in name.split(".")])
         for number, answer in enumerate(bank[exercise], start=1)
@@ -45,13 +51,12 @@ def test_right_answer_is_accepted(exercise: str, answer: Any) -> None:
     assert status(exercise, answer) == "right"
 
 
-@pytest.mark.parametrize(("exercise", "answer"), cases(WRONG))
+@pytest.mark.parametrize(("exercise", "answer"), cases(WRONG, quick=LEAST_WRONG))
 def test_wrong_answer_is_refused(exercise: str, answer: Any) -> None:
     assert status(exercise, answer) not in {"right", "not started"}
 
 
 def test_bank_is_rich_enough() -> None:
-    """At least four right and eight wrong answers to each exercise that has any."""
     assert RIGHT.keys() == WRONG.keys()
-    assert all(len(answers) >= 4 for answers in RIGHT.values())
-    assert all(len(answers) >= 8 for answers in WRONG.values())
+    assert all(len(answers) >= LEAST_RIGHT for answers in RIGHT.values())
+    assert all(len(answers) >= LEAST_WRONG for answers in WRONG.values())

@@ -90,6 +90,7 @@ def test_nothing_beside_a_row_changes_its_bits(name, n, rows, format_name, seed)
     assert_nothing_changes(CORE[name], n, min(rows, 1 + ENTRIES // n), format_name, seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RELATIVES)
 @settings(max_examples=40)
 @cases
