@@ -247,7 +247,7 @@ def shown_input(exercise: Exercise, probe: Probe) -> str:
 
 
 def _input_digits(value: Any) -> int:
-    """Return 6, or what shows how large numbers differ: three logits near 1e12 are not 1e+12.
+    """Return 6, or what shows how large numbers differ: three near 1e12 are not 1e+12.
 
     A learner runs the input in a cell of their own, so its numbers have to be those of the probe.
     """
