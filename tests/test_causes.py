@@ -147,6 +147,36 @@ def test_an_integer_array_of_ones_own_is_not_the_argument(answer):
     assert "an array of integers cuts off" in message
 
 
+def test_integers_are_not_blamed_where_an_exception_is_missing():
+    def labels_below(y, n):
+        """Return integers below n, or raise ValueError."""
+        if y.dtype.kind not in "iu" or np.any(y >= n):
+            raise ValueError(y)
+        return y
+
+    probes = [
+        ordinary(np.array([0, 2]), 3, note="fit"),
+        ordinary(np.array([1, 0, 1]), 2, note="fit too"),
+        ordinary(np.array([0, 3]), 3, note="too large", raises=ValueError),
+        ordinary(np.array([0.0]), 3, note="a float", raises=ValueError),
+    ]
+    below = exercise("99.4", minutes=1, probes=probes, truth=labels_below)(labels_below)
+
+    def floats_alone(y, n):
+        if y.dtype.kind not in "iu":
+            raise ValueError(y)
+        return y
+
+    def returned(y, n):
+        return y if y.dtype.kind in "iu" and np.all(y < n) else ValueError("no")
+
+    message = judge(below, floats_alone).message
+    assert "an array of integers cuts off" not in message
+    assert "ValueError should have been raised, and nothing was" in message
+    assert "ValueError should have been raised, and nothing was" in judge(below, returned).message
+    assert judge(below, labels_below).headline == "Right: 4 probes."
+
+
 def test_a_read_only_argument_that_is_written_is_told():
     def put_back(x):
         kept = x[..., 0].copy()

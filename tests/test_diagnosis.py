@@ -265,6 +265,48 @@ def test_sets_are_compared_element_by_element(answer, words):
     assert words in verdict.message or words in (verdict.mistake or "")
 
 
+def test_a_function_that_returns_another_set_is_judged():
+    def a_set(x):
+        """Return the signs that occur."""
+        return {"plus"} if np.all(x > 0) else {"minus"} if np.all(x < 0) else {"plus", "minus"}
+
+    probes = [ordinary(np.array(x), note=str(x)) for x in ([1.0, 2.0], [-1.0], [1.0, -1.0])]
+    signs = exercise("99.2", minutes=1, probes=probes, truth=a_set)(a_set)
+    assert "Missing: 1." in judge(signs, lambda x: set()).message
+    verdict = judge(signs, lambda x: {"minus", "plus"})
+    assert verdict.status == "wrong"
+    assert "Too many: 'minus'." in verdict.message
+    assert "No such name is in the task: 'none'." in judge(signs, lambda x: {"none"}).message
+
+
+def test_what_a_test_lets_through_is_told():
+    def double(x):
+        return 2 * x
+
+    def squares(x):
+        return x * x
+
+    def halves(x):
+        return x / 2
+
+    def passes(f):
+        """Raise if f does not double."""
+        assert f(3.0) == 6.0
+
+    probes = [
+        ordinary(double, note="doubles"),
+        ordinary(squares, note="squares", raises=Exception),
+        ordinary(halves, note="halves", raises=Exception),
+    ]
+    doubling = exercise("99.3", minutes=1, probes=probes, truth=passes)(passes)
+
+    def even(f):
+        assert f(2.0) == 4.0
+
+    assert judge(doubling, passes).status == "right"
+    assert "It passes what is right, and also “squares”." in judge(doubling, even).message
+
+
 def test_digits_are_counted_beside_a_result_of_zero_too():
     verdict = check("9.1", lambda n, loss: round(np.log(n - 1) - np.log(np.expm1(loss)), 9))
     assert "digits, where 15 are to be had" in verdict.message

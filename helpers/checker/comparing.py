@@ -144,7 +144,8 @@ def compare(
         if isinstance(outcome.error, probe.raises) and not ended:
             return None
         wanted = error_names(probe.raises)
-        got = "nothing" if outcome.error is None else type(outcome.error).__name__
+        returned = outcome.error is None or isinstance(outcome.error, Unusable)
+        got = "nothing" if returned else type(outcome.error).__name__
         return failure("raises", f"{wanted} should have been raised, and {got} was")
     if isinstance(outcome.error, Unusable):
         return failure("type", str(outcome.error))

@@ -15,7 +15,13 @@ from helpers.checker.axes import (
 )
 from helpers.checker.calling import Outcome, refused_to_write, with_floats
 from helpers.checker.cases import Again, Case, Diagnosis, is_read_only, same_values, smallest
-from helpers.checker.comparing import Findings, argument_names, as_numbers, compare
+from helpers.checker.comparing import (
+    Findings,
+    argument_names,
+    as_numbers,
+    compare,
+    expected_outcomes,
+)
 from helpers.checker.constants import scaled, shifted
 from helpers.checker.declaration import Exercise, Probe
 from helpers.checker.guard import TimeLimit
@@ -125,6 +131,8 @@ def _written_and_put_back(findings: Findings) -> Diagnosis | None:
 def _integers_cut_off(exercise: Exercise, findings: Findings, again: Again) -> Diagnosis | None:
     """Diagnose an array of integers that was to hold fractions, where integers are passed."""
     for failure in findings.failures:
+        if failure.probe.raises is not None:  # floats may be what is to be refused
+            return None
         floats = with_floats(exercise, failure.probe)
         same = zip(floats.arguments, failure.probe.arguments, strict=True)
         if all(given is passed for given, passed in same) or not _was_cut_off(failure.outcome):
@@ -154,6 +162,13 @@ def _unraised(exercise: Exercise, findings: Findings) -> Diagnosis | None:
     """Diagnose an answer that is right except that it accepts what it should refuse."""
     if {failure.kind for failure in findings.failures} != {"raises"}:
         return None
+    if all(outcome.value is None for outcome in expected_outcomes(exercise)):  # a learner's test
+        passed = [f"“{failure.probe.note}”" for failure in findings.failures]
+        more = f" and {len(passed) - 3} more" if len(passed) > 3 else ""
+        return Diagnosis(
+            f"It passes what is right, and also {', '.join(passed[:3])}{more}.",
+            "Find an input on which the first of these goes wrong.",
+        )
     return Diagnosis(
         f"Right wherever a value is asked, but {findings.failures[0].reason}.",
         "Test for this input first, and `raise` the exception with a helpful message.",

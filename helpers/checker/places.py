@@ -300,7 +300,9 @@ def _first(exercise: Exercise, probe: Probe, mine: Any, wanted: Any) -> str | No
 
 def _elements(exercise: Exercise, mine: frozenset[Any], wanted: frozenset[Any]) -> str:
     """Say what is wrong about a set: names that nobody knows, which are too many, how many lack."""
-    known = wanted.union(*(function() for _, function in members(exercise)))
+    known = wanted.union(*(outcome.value for outcome in expected_outcomes(exercise)))
+    if exercise.value:
+        known = known.union(*(function() for _, function in members(exercise)))
     unknown, extra = (
         ", ".join(sorted(map(repr, part))) for part in (mine - known, (mine & known) - wanted)
     )

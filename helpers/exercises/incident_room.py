@@ -44,6 +44,7 @@ def _of_the_whole_batch(batches):
 
 
 _FAR = 400 * _rng.standard_normal((5, 4)).round(2) + 800
+_APART = np.array([[2000.0, 1999.0, 1998.5], [-1.0, 0.5, 0.0]])
 
 
 @exercise(
@@ -87,6 +88,8 @@ _FAR = 400 * _rng.standard_normal((5, 4)).round(2) + 800
             [(_FAR[:3], _labels(0, 1, 2)), (_FAR[3:], _labels(3, 0))],
             note="logits of hundreds",
         ),
+        extreme([(_APART, _labels(1, 0))], note="a row of thousands and one of units"),
+        extreme([(np.array([[0.0, -800, -1]]), _labels(1))], note="the label far behind"),
     ],
     truth=_of_the_whole_batch,
     tolerance=1e-9,
@@ -202,17 +205,140 @@ def weighted_by_all_rows(batches):
 
 @token_mean.mistake(
     "-100 was used as an index: with 128 classes it is a class, counted from the end, and with "
-    "fewer an IndexError. Leave those rows out before you index."
+    "fewer an IndexError. Leave those rows out before you index.",
+    counted=("valid", "all"),
 )
-def minus_100_as_an_index(batches):
+def minus_100_as_an_index(batches, *, counted):
     total, count = 0.0, 0
     for logits, labels in batches:
         log_p = _log_softmax(logits)
         losses = -log_p[np.arange(len(labels)), labels]
         valid = labels != -100
         total += float(losses.sum())
-        count += int(valid.sum())
+        count += int(valid.sum()) if counted == "valid" else len(labels)
     return total / max(count, 1)
+
+
+@token_mean.mistake(
+    "rows without a label are in the sum as if their label were 0: -100 was clipped, or replaced "
+    "to have a safe index. Multiply their losses by 0, or leave the rows out.",
+    counted=("valid", "all"),
+)
+def counted_as_class_0(batches, *, counted):
+    total = sum(_losses(x, y.clip(0)).sum() for x, y in batches)
+    count = sum((y != -100).sum() if counted == "valid" else len(y) for _, y in batches)
+    return float(total / max(count, 1))
+
+
+@token_mean.mistake(
+    "rows of class 0 are left out too. A label counts if it is not -100: y >= 0, not y > 0."
+)
+def class_0_left_out(batches):
+    kept = [np.where(y > 0, y, -100) for _, y in batches]
+    total = sum(_losses(x, y).sum() for (x, _), y in zip(batches, kept, strict=True))
+    return float(total / max(sum((y > 0).sum() for y in kept), 1))
+
+
+@token_mean.mistake(
+    "a small number was added to the count, so that every loss is a little too small. "
+    "max(count, 1) is exact.",
+    epsilon=(1e-8, 1e-6, 1e-5),
+)
+def epsilon_in_the_count(batches, *, epsilon):
+    total = sum(_losses(x, y).sum() for x, y in batches)
+    return float(total / (sum((y != -100).sum() for _, y in batches) + epsilon))
+
+
+@token_mean.mistake(
+    "a part in which one row has no label is left out as a whole. Leave out the row."
+)
+def whole_parts_left_out(batches):
+    losses = [_losses(x, y) for x, y in batches if np.all(y != -100)]
+    return float(np.concatenate(losses).mean()) if losses else 0.0
+
+
+@token_mean.mistake(
+    "at a part without labels it returns at once: the parts before and after are lost. Go on with "
+    "the next part."
+)
+def stops_at_a_part_without_labels(batches):
+    if any(np.all(y == -100) for _, y in batches):
+        return 0.0
+    return sum_of_the_losses(batches) / sum((y != -100).sum() for _, y in batches)
+
+
+@token_mean.mistake("this is the loss of one part alone. Add up all parts.", part=(0, -1))
+def one_part_alone(batches, *, part):
+    losses = _losses(*batches[part])
+    return float(losses.sum() / max(len(losses), 1))
+
+
+@token_mean.mistake(
+    "softmax runs down the column, over the rows of a part. The classes of a row lie along the "
+    "last axis."
+)
+def over_the_rows(batches):
+    total, count = 0.0, 0
+    for x, y in batches:
+        valid = y != -100
+        if valid.any():
+            columns = np.asarray(x, dtype=np.float64)[valid].T
+            total -= _log_softmax(columns)[y[valid], np.arange(valid.sum())].sum()
+            count += int(valid.sum())
+    return float(total / max(count, 1))
+
+
+@token_mean.mistake(
+    "the result is the mean over the table of rows and classes, n times too small. Each row has "
+    "one loss: divide by the number of rows that count."
+)
+def divided_by_the_classes(batches):
+    count = sum((y != -100).sum() * np.shape(x)[1] for x, y in batches)
+    return float(sum(_losses(x, y).sum() for x, y in batches) / max(count, 1))
+
+
+def _from_log_p(batches, log_p):
+    total, count = 0.0, 0
+    with np.errstate(all="ignore"):
+        for x, y in batches:
+            valid = y != -100
+            if valid.any():
+                picked = log_p(np.asarray(x, dtype=np.float64)[valid])
+                total -= float(picked[np.arange(valid.sum()), y[valid]].sum())
+                count += int(valid.sum())
+    return total / max(count, 1)
+
+
+@token_mean.mistake(
+    "the logarithm is taken of the softmax: a probability that underflows to 0 gives inf. Compute "
+    "log-softmax directly."
+)
+def log_of_the_softmax(batches):
+    return _from_log_p(batches, lambda x: np.log(np.exp(_log_softmax(x))))
+
+
+@token_mean.mistake(
+    "a small number inside the logarithm hides that a probability underflowed: no loss gets larger "
+    "than -log of it, 27.6 for 1e-12. Compute log-softmax directly.",
+    epsilon=(1e-12, 1e-10, 1e-9, 1e-8, 1e-7),
+    how=("added", "clipped"),
+)
+def epsilon_in_the_log(batches, *, epsilon, how):
+    if how == "added":
+        return _from_log_p(batches, lambda x: np.log(np.exp(_log_softmax(x)) + epsilon))
+    return _from_log_p(batches, lambda x: np.log(np.exp(_log_softmax(x)).clip(epsilon, 1)))
+
+
+@token_mean.mistake(
+    "one maximum is subtracted from all rows of a part: a row far below it underflows. Take each "
+    "row's own maximum, with axis=-1 and keepdims=True."
+)
+def one_maximum_for_the_part(batches):
+    def log_p(x):
+        d = x - x.max()
+        return d - np.log(np.exp(d).sum(axis=-1, keepdims=True))
+
+    return _from_log_p(batches, log_p)
 
 
 @token_mean.mistake(
@@ -245,6 +371,13 @@ def _refused(labels, n, note, dtype=None):
     return ordinary(np.array(labels, dtype=dtype), n, note=note, raises=ValueError)
 
 
+def _int64(result, labels, n):
+    """Labels in another format than int64 are not what was asked: NaN stands for each."""
+    if isinstance(result, np.ndarray) and result.size and result.dtype.kind in "iuf":
+        return result if result.dtype == np.int64 else np.full(result.shape, np.nan)
+    return result
+
+
 @exercise(
     "19.2",
     minutes=6,
@@ -256,8 +389,10 @@ def _refused(labels, n, note, dtype=None):
         ordinary(np.array([9, 0, 4], dtype=np.uint8), 10, note="uint8"),
         ordinary(np.array([1, -100], dtype=np.int8), 2, note="int8"),
         ordinary(_labels(), 5, note="no rows at all"),
+        ordinary(_labels(1, 1, 0, 1, 0), 2, note="five rows, two classes"),
         _refused([0, 3], 3, "a label n"),
         _refused([-1, 0], 3, "a label -1"),
+        _refused([-101, 0], 3, "a label -101"),
         _refused([0, -99], 128, "a label -99"),
         _refused([0, 255], 10, "255 in uint8", np.uint8),
         _refused([0.0, 1.0], 3, "whole floats"),
@@ -266,6 +401,7 @@ def _refused(labels, n, note, dtype=None):
         _refused([[0, 1]], 3, "shape (1, 2)"),
     ],
     truth=_one_by_one,
+    canonical=_int64,
     remark="One line of this at the door of the training loop is worth an afternoon with the "
     "device-side assert.",
 )
@@ -328,6 +464,16 @@ def minus_100_becomes_0(labels, n):
 def accepts_n(labels, n):
     y = _integers(labels)
     _refuse(((y < 0) & (y != -100)) | (y > n))
+    return y
+
+
+@checked_labels.mistake(
+    "-100 is taken for a lower end, so that -1 and -99 pass: in NumPy they are classes counted "
+    "from the end. Refuse what is below 0 and not -100."
+)
+def minus_100_as_the_lower_end(labels, n):
+    y = _integers(labels)
+    _refuse((y < -100) | (y >= n))
     return y
 
 
@@ -428,6 +574,212 @@ def drops_what_has_no_label(labels, n):
     return y[y != -100]
 
 
+def _out_of_range(y, n):
+    return ((y < 0) & (y != -100)) | (y >= n)
+
+
+@checked_labels.mistake(
+    "the labels come back in the format in which they came: in uint8 nothing is below 0, and "
+    "-100 does not exist. Return y.astype(np.int64)."
+)
+def keeps_the_format(labels, n):
+    y = _integers(labels)
+    _refuse(_out_of_range(y, n))
+    return np.asarray(labels)
+
+
+@checked_labels.mistake(
+    "the labels come back in another format than int64. Return y.astype(np.int64).",
+    dtype=("int32", "float64"),
+)
+def in_another_format(labels, n, *, dtype):
+    y = _integers(labels)
+    _refuse(_out_of_range(y, n))
+    return y.astype(dtype)
+
+
+@checked_labels.mistake("labels are counted from 1 here: they run from 0 to n - 1.")
+def counted_from_1(labels, n):
+    y = _integers(labels)
+    _refuse((y != -100) & ((y < 1) | (y > n)))
+    return y
+
+
+@checked_labels.mistake(
+    "the smallest or largest label is asked for where there is none: of an empty array min and max "
+    "raise a ValueError of their own. Use comparisons and .any()."
+)
+def minimum_of_nothing(labels, n):
+    y = _integers(labels)
+    valid = y[y != -100]
+    if valid.min() < 0 or valid.max() >= n:
+        raise ValueError
+    return y
+
+
+@checked_labels.mistake("-1 is accepted too. The mark here is -100 alone; refuse -1.")
+def accepts_minus_1(labels, n):
+    y = _integers(labels)
+    _refuse(_out_of_range(y, n) & (y != -1))
+    return y
+
+
+@checked_labels.mistake(
+    "floats pass if they are whole: they are refused here too, since whoever sends floats may "
+    "send 0.5 next. Look at the dtype."
+)
+def whole_floats_pass(labels, n):
+    y = np.asarray(labels)
+    if y.ndim != 1:
+        raise ValueError
+    _refuse((y != np.round(y)) | _out_of_range(y, n))
+    return y.astype(np.int64)
+
+
+@checked_labels.mistake(
+    "the shape is not looked at: labels of shape (N, 1) come from a table, and broadcast elsewhere "
+    "into N x N. Refuse all but y.ndim == 1."
+)
+def shape_not_looked_at(labels, n):
+    y = np.asarray(labels)
+    if y.dtype.kind not in "iu":
+        raise ValueError
+    _refuse(_out_of_range(y.astype(np.int64), n))
+    return y.astype(np.int64)
+
+
+@checked_labels.mistake(
+    "labels out of range are wrapped around: the mistake is hidden, and trains. Raise a ValueError."
+)
+def wrapped_around(labels, n):
+    y = _integers(labels)
+    return np.where(y == -100, y, y % n)
+
+
+@checked_labels.mistake(
+    "labels out of range become -100: the mistake is hidden, and the rows are lost. Raise a "
+    "ValueError."
+)
+def ignored_instead(labels, n):
+    y = _integers(labels)
+    return np.where(_out_of_range(y, n), -100, y)
+
+
+@checked_labels.mistake(
+    "rows out of range are dropped: the mistake is hidden, and labels and logits no longer belong "
+    "together. Raise a ValueError."
+)
+def dropped_instead(labels, n):
+    y = _integers(labels)
+    return y[~_out_of_range(y, n)]
+
+
+@checked_labels.mistake(
+    "it refuses with another exception. Callers wait for a ValueError: raise that.",
+    error=(IndexError, TypeError),
+    where=("range", "dtype", "dtype and shape", "everywhere"),
+)
+def another_exception(labels, n, *, error, where):
+    y = np.asarray(labels)
+    if y.dtype.kind not in "iu":
+        raise ValueError if where == "range" else error
+    if y.ndim != 1:
+        raise ValueError if where in {"range", "dtype"} else error
+    y = y.astype(np.int64)
+    if np.any(_out_of_range(y, n)):
+        raise error if where in {"range", "everywhere"} else ValueError
+    return y
+
+
+@checked_labels.mistake(
+    "the answer is True or False: the labels themselves are asked for, and an exception where they "
+    "are wrong. Write `raise ValueError(...)` and `return y`."
+)
+def true_or_false(labels, n):
+    try:
+        _refuse(_out_of_range(_integers(labels), n))
+    except ValueError:
+        return False
+    return True
+
+
+@checked_labels.mistake("one-hot rows came back. The labels themselves are asked for, shape (N,).")
+def one_hot_rows(labels, n):
+    y = _integers(labels)
+    _refuse(_out_of_range(y, n))
+    return np.eye(n, dtype=np.int64)[y.clip(0)]
+
+
+@checked_labels.mistake("a list is refused. Start with y = np.asarray(labels).")
+def refuses_a_list(labels, n):
+    if not isinstance(labels, np.ndarray):
+        raise ValueError
+    return checked_labels.reference(labels, n)
+
+
+@checked_labels.mistake(
+    "unsigned integers are refused. Every integer format is welcome: y.dtype.kind in 'iu'."
+)
+def refuses_unsigned(labels, n):
+    if np.asarray(labels).dtype.kind != "i":
+        raise ValueError
+    return checked_labels.reference(labels, n)
+
+
+@checked_labels.mistake(
+    "only int64 is accepted. Every integer format is welcome: y.dtype.kind in 'iu', and then "
+    "y.astype(np.int64)."
+)
+def refuses_all_but_int64(labels, n):
+    if np.asarray(labels).dtype != np.int64:
+        raise ValueError
+    return checked_labels.reference(labels, n)
+
+
+@checked_labels.mistake("only the first label is looked at. Look at all: `if wrong.any()`.")
+def first_label_alone(labels, n):
+    y = _integers(labels)
+    _refuse(_out_of_range(y[:1], n))
+    return y
+
+
+@checked_labels.mistake(
+    "it refuses only if every label is wrong: all() where any() is meant. One is enough."
+)
+def all_for_any(labels, n):
+    y = _integers(labels)
+    if y.size and np.all(_out_of_range(y, n)):
+        raise ValueError
+    return y
+
+
+@checked_labels.mistake(
+    "n is taken for the number of rows. It is the number of classes; any number of rows will do."
+)
+def n_rows(labels, n):
+    y = _integers(labels)
+    if len(y) > n or np.any(_out_of_range(y, n)):
+        raise ValueError
+    return y
+
+
+@checked_labels.mistake(
+    "every class has to occur: a batch need not hold them all. Look whether each label is a class."
+)
+def every_class_has_to_occur(labels, n):
+    y = _integers(labels)
+    if set(y.tolist()) - {-100} != set(range(n)):
+        raise ValueError
+    return y
+
+
+@checked_labels.mistake(
+    "np.unique sorts the labels and drops repeated ones. Return them as they came."
+)
+def sorted_without_repeats(labels, n):
+    return np.unique(checked_labels.reference(labels, n))
+
+
 # --- 19.3 ----------------------------------------------------------------------------------------
 
 
@@ -466,6 +818,13 @@ _HALF = _rng.standard_normal((4, 3)).astype(np.float16)
             _labels(0, 19_999, 7),
             0.1,
             note="float16, 20 000 classes",
+            relative_tolerance=1e-3,
+        ),
+        extreme(
+            np.zeros((1, 70_000), dtype=np.float16),
+            _labels(3),
+            0.1,
+            note="float16, 70 000 equal logits",
             relative_tolerance=1e-3,
         ),
     ],
@@ -513,11 +872,14 @@ def _smooth(logits, labels, eps):
 
 
 @smoothed_loss.mistake(
-    "rows without a label still count in the uniform term. Leave them out of both terms."
+    "rows without a label still count in the uniform term. Leave them out of both terms.",
+    divided_by=("all", "valid"),
 )
-def ignored_rows_in_the_uniform_term(logits, labels, eps):
+def ignored_rows_in_the_uniform_term(logits, labels, eps, *, divided_by):
     nll, _ = _smooth(logits, labels, eps)
-    return float((1 - eps) * nll.mean() + eps * -_log_softmax(logits).mean())
+    smooth = -_log_softmax(logits).mean(axis=-1)
+    rows = len(smooth) if divided_by == "all" else len(nll)
+    return float((1 - eps) * nll.mean() + eps * smooth.sum() / rows)
 
 
 @smoothed_loss.mistake(
@@ -585,6 +947,119 @@ def log_of_softmax(logits, labels, eps):
 
 
 @smoothed_loss.mistake(
+    "rows without a label count as rows of class 0: -100 was clipped to have a safe index. Leave "
+    "those rows out of both terms."
+)
+def counted_as_rows_of_class_0(logits, labels, eps):
+    nll, smooth = _smooth(logits, labels.clip(0), eps)
+    return float(np.mean((1 - eps) * nll + eps * smooth))
+
+
+@smoothed_loss.mistake(
+    "the targets do not sum to 1: where 1 - eps was written, the label's own share eps/n was "
+    "overwritten. Add 1 - eps to it."
+)
+def own_share_overwritten(logits, labels, eps):
+    nll, smooth = _smooth(logits, labels, eps)
+    return float(np.mean((1 - eps - eps / np.shape(logits)[1]) * nll + eps * smooth))
+
+
+@smoothed_loss.mistake(
+    "the sum over all n classes is divided by n - 1. The right class is one of them: divide by n."
+)
+def all_classes_over_n_minus_1(logits, labels, eps):
+    nll, smooth = _smooth(logits, labels, eps)
+    n = np.shape(logits)[1]
+    return float(np.mean((1 - eps) * nll + eps * smooth * n / (n - 1)))
+
+
+@smoothed_loss.mistake(
+    "the sum over the classes is divided by the number of rows. The mean is over the n classes.",
+    rows=("all", "valid"),
+)
+def classes_over_rows(logits, labels, eps, *, rows):
+    nll, smooth = _smooth(logits, labels, eps)
+    n, count = np.shape(logits)[1], len(nll) if rows == "valid" else len(logits)
+    return float(np.mean((1 - eps) * nll + eps * smooth * n / count))
+
+
+@smoothed_loss.mistake(
+    "the second term is missing: this is (1 - eps) times the plain loss. Add eps times the mean of "
+    "-log p_j over all classes."
+)
+def second_term_missing(logits, labels, eps):
+    return float((1 - eps) * _smooth(logits, labels, eps)[0].mean())
+
+
+@smoothed_loss.mistake(
+    "the logarithm is taken of the mean of p, which is 1/n whatever the logits are. Take the mean "
+    "of the logarithms."
+)
+def log_of_the_mean(logits, labels, eps):
+    nll, _ = _smooth(logits, labels, eps)
+    return float(np.mean((1 - eps) * nll + eps * np.log(np.shape(logits)[1])))
+
+
+@smoothed_loss.mistake(
+    "the prediction is smoothed, not the target: eps/n is added to p inside the logarithm. Mix the "
+    "two losses."
+)
+def prediction_smoothed(logits, labels, eps):
+    nll, _ = _smooth(logits, labels, eps)
+    return float(np.mean(-np.log((1 - eps) * np.exp(-nll) + eps / np.shape(logits)[1])))
+
+
+@smoothed_loss.mistake(
+    "eps times the entropy is subtracted: a confidence penalty, which is another published loss. "
+    "Here the second term is the mean of -log p_j, not weighted by p."
+)
+def entropy_subtracted(logits, labels, eps):
+    nll, _ = _smooth(logits, labels, eps)
+    log_p = _log_softmax(np.asarray(logits)[labels != -100])
+    return float(np.mean(nll + eps * (np.exp(log_p) * log_p).sum(axis=-1)))
+
+
+@smoothed_loss.mistake("eps is 0.1 whatever is passed. Use the argument.")
+def always_a_tenth(logits, labels, eps):
+    nll, smooth = _smooth(logits, labels, eps)
+    return float(np.mean(0.9 * nll + 0.1 * smooth))
+
+
+@smoothed_loss.mistake("this is the sum over the rows. Take the mean over those that count.")
+def sum_over_the_rows(logits, labels, eps):
+    nll, smooth = _smooth(logits, labels, eps)
+    return float(np.sum((1 - eps) * nll + eps * smooth))
+
+
+def _smooth_by(log_p, logits, labels, eps):
+    valid = labels != -100
+    with np.errstate(all="ignore"):
+        log_p = log_p(_log_softmax(np.asarray(logits)[valid]))
+        nll = -log_p[np.arange(valid.sum()), labels[valid]]
+        return float(np.mean((1 - eps) * nll + eps * -log_p.mean(axis=-1)))
+
+
+@smoothed_loss.mistake(
+    "a small number inside the logarithm hides that a probability underflowed: no -log p gets "
+    "larger than -log of it, 27.6 for 1e-12. Compute log-softmax directly.",
+    epsilon=(1e-12, 1e-10, 1e-9, 1e-8, 1e-7),
+)
+def epsilon_inside_the_log(logits, labels, eps, *, epsilon):
+    return _smooth_by(lambda log_p: np.log(np.exp(log_p) + epsilon), logits, labels, eps)
+
+
+@smoothed_loss.mistake(
+    "-inf became 0, or a large number, before the mean: where a probability underflows the loss is "
+    "an invention. Compute log-softmax directly.",
+    put=(0.0, None),
+)
+def infinities_replaced(logits, labels, eps, *, put):
+    return _smooth_by(
+        lambda log_p: np.nan_to_num(np.log(np.exp(log_p)), neginf=put), logits, labels, eps
+    )
+
+
+@smoothed_loss.mistake(
     "nothing is subtracted before exp, so a logit of 1000 overflows. Subtract each row's maximum."
 )
 def not_shifted(logits, labels, eps):
@@ -604,21 +1079,27 @@ def ignores_eps(logits, labels, eps):
 
 
 @smoothed_loss.mistake(
-    "the classes are added up in float16: with 20 000 of them the sum passes 65504 and is inf. "
-    "Work in float64."
+    "classes are added up in float16: a sum of 20 000 losses, or of 70 000 exponentials, passes "
+    "65504 and is inf. Work in float64.",
+    what=("losses", "exponentials"),
 )
-def sum_in_float16(logits, labels, eps):
+def sum_in_float16(logits, labels, eps, *, what):
     valid = labels != -100
-    log_p = _log_softmax(logits).astype(np.asarray(logits).dtype)[valid]
-    nll = -log_p[np.arange(len(log_p)), labels[valid]]
+    x = np.asarray(logits)[valid]
     with np.errstate(all="ignore"):
+        d = x - x.max(axis=-1, keepdims=True)
+        if what == "exponentials":
+            log_p = (d - np.log(np.exp(d).sum(axis=-1, keepdims=True))).astype(np.float64)
+        else:
+            log_p = _log_softmax(x).astype(x.dtype)
+        nll = -log_p[np.arange(len(log_p)), labels[valid]].astype(np.float64)
         total = np.add.reduce(-log_p, axis=-1, dtype=log_p.dtype)
         smooth = (total / log_p.dtype.type(log_p.shape[1])).astype(np.float64)
-    return float(np.mean((1 - eps) * nll.astype(np.float64) + eps * smooth))
+    return float(np.mean((1 - eps) * nll + eps * smooth))
 
 
 # --- 19.4 ----------------------------------------------------------------------------------------
-# The probes are implementations f(x, keep): four right ones, and eleven that people have shipped.
+# The probes are implementations f(x, keep): four right ones, and twelve that people have shipped.
 
 
 def _weights(x, keep, fill=-np.inf):
@@ -648,8 +1129,8 @@ def row_by_row(x, keep):
 def by_torch(x, keep):
     import torch
 
-    scores = torch.tensor(np.asarray(x, dtype=np.float64))
-    scores = scores.masked_fill(~torch.tensor(np.asarray(keep, dtype=bool)), -torch.inf)
+    scores = torch.tensor(np.ascontiguousarray(x, dtype=np.float64))
+    scores = scores.masked_fill(~torch.tensor(np.ascontiguousarray(keep, dtype=bool)), -torch.inf)
     return torch.nan_to_num(torch.softmax(scores, dim=1)).numpy()
 
 
@@ -709,6 +1190,10 @@ def no_shift(x, keep):
         return _zero_where_empty(e / e.sum(axis=1, keepdims=True), keep)
 
 
+def powers_of_two(x, keep):
+    return minus_inf_and_a_guard(np.asarray(x, dtype=np.float64) * np.log(2), keep)
+
+
 _RIGHT = {
     minus_inf_and_a_guard: "a right one: -inf and a guard",
     in_float32: "a right one: float32",
@@ -727,6 +1212,7 @@ _BROKEN = {
     maximum_over_masked_scores: "takes the maximum over masked scores too",
     maximum_of_the_batch: "one maximum for the whole batch",
     no_shift: "subtracts nothing before exp",
+    powers_of_two: "powers of 2 in place of e",
 }
 
 
@@ -762,7 +1248,7 @@ def check_masked(f):
     places, 0 at the masked ones, and 0 everywhere where nothing is kept. Any size of scores;
     rounded to float32 or not.
 
-    You choose x and keep. Your test has to pass four right implementations and to stop eleven
+    You choose x and keep. Your test has to pass four right implementations and to stop twelve
     broken ones; what it raises is up to you (`assert` is fine).
     """
     x = np.array([[1.0, 1000.0, 0.0], [-2e4, -2e4, 5.0], [2.0, 1.0, 0.5], [0.3, 0.2, 0.1]])
@@ -786,7 +1272,8 @@ check_masked.reasoning(
     "Each row is there for a kind of failure. A masked 1000 shows a fill near 0, an ignored or an "
     "inverted mask, weights that are zeroed afterwards, a maximum over masked scores, and overflow "
     "without a shift. Scores of -20 000 lie below the fill -1e4, and below the maximum of another "
-    "row. An ordinary row has weights that are neither 0 nor 1. An empty row parts zeros from NaN "
+    "row. An ordinary row has weights that are neither 0 nor 1, which only powers of e give. An "
+    "empty row parts zeros from NaN "
     "and from equal shares. One comparison of the whole result with expected numbers needs no "
     "further rule."
 )
@@ -803,13 +1290,20 @@ def _compare(f, x, keep):
     assert np.allclose(f(x, keep), _expected(x, keep), atol=1e-5)
 
 
+_TAME = np.array([[0.5, 1.0, -1.0], [2.0, 1.0, 0.5], [0.3, 0.2, 0.1]])
+_TAME_KEEP = np.array([[True, False, True], [True, True, False], [False] * 3])
+
+
 @check_masked.mistake(
     "only the sums of the rows are looked at: nearly every broken softmax sums to 1. Compare "
-    "the weights themselves with numbers that you know."
+    "the weights themselves with numbers that you know.",
+    rows=("hard", "hard, one empty", "tame"),
 )
-def sums_only(f):
-    p = f(_X[:3], _KEEP[:3])
-    assert np.allclose(np.sum(p, axis=1), 1, atol=1e-5)
+def sums_only(f, *, rows):
+    x, keep = (_TAME, _TAME_KEEP) if rows == "tame" else (_X, _KEEP)
+    x, keep = (x, keep) if rows == "hard, one empty" else (x[:-1], keep[:-1])
+    p = f(x, keep)
+    assert np.allclose(np.sum(p, axis=1), np.any(keep, axis=1), atol=1e-5)
 
 
 @check_masked.mistake(
@@ -822,11 +1316,129 @@ def zeros_only(f):
 
 
 @check_masked.mistake(
-    "one row with small scores: most broken ones are right there. Add a huge masked score, scores "
-    "far below any fill, and a row in which nothing is kept."
+    "all scores are small: most broken ones are right there. Add a huge masked score, scores far "
+    "below any fill, and a row in which nothing is kept.",
+    compared=("weights", "zeros and sums"),
 )
-def one_small_row(f):
-    _compare(f, _X[2:3], np.array([[True, True, False]]))
+def small_scores(f, *, compared):
+    x, keep = _X[2:3], np.array([[True, True, False]])
+    if compared == "weights":
+        _compare(f, x, keep)
+    else:
+        p = f(x, keep)
+        assert np.all(p[~keep] == 0)
+        assert np.allclose(np.sum(p, axis=1), 1)
+
+
+@check_masked.mistake(
+    "all scores are small: a fill of -1e4, one maximum for the whole batch, a maximum over masked "
+    "scores and no maximum at all pass. Add a huge masked score and scores far below any fill."
+)
+def small_scores_and_an_empty_row(f):
+    _compare(f, _TAME, _TAME_KEEP)
+
+
+@check_masked.mistake(
+    "only one row is compared. Compare the whole result, empty row and all.",
+    above=(0.0, 3000.0),
+)
+def one_hard_row(f, *, above):
+    x = _X + np.array([[0.0], [0.0], [above], [0.0]])
+    assert np.allclose(f(x, _KEEP)[0], _expected(x, _KEEP)[0], atol=1e-5)
+
+
+@check_masked.mistake(
+    "no masked score lies far above the kept ones: a maximum that is taken over masked scores too "
+    "passes. Mask a 1000."
+)
+def nothing_huge_masked(f):
+    x = np.where(_KEEP, _X, np.array([[-1.0], [-2e4], [0.0], [0.0]]))
+    x[2] += 1000
+    _compare(f, x, _KEEP)
+
+
+@check_masked.mistake(
+    "no weight is compared with a number that tells it from another rule: powers of 2 in place of "
+    "e pass. Expect the weights of unequal scores, 0.731 and 0.269 for scores 1 apart."
+)
+def no_weight_of_unequal_scores(f):
+    p = f(_X, _KEEP)
+    assert np.all(np.abs(np.where(_KEEP, 0.0, p)) < 1e-5)
+    assert np.allclose(np.sum(p, axis=1), np.any(_KEEP, axis=1), atol=1e-5)
+
+
+@check_masked.mistake(
+    "only the place of the largest weight is looked at. Compare the weights themselves.",
+    step=(1, -1),
+)
+def places_only(f, *, step):
+    x, keep = _X[:, ::step], _KEEP[:, ::step]
+    assert np.array_equal(np.argmax(f(x, keep), axis=1), _expected(x, keep).argmax(axis=1))
+
+
+@check_masked.mistake(
+    "the tolerance is so wide that equal shares and powers of 2 pass. Weights lie between 0 and 1: "
+    "1e-5 will do."
+)
+def tolerance_too_wide(f):
+    assert np.allclose(f(_X, _KEEP), _expected(_X, _KEEP), atol=0.4)
+
+
+@check_masked.mistake(
+    "one entry that is right is enough: any() where all() is meant. Use np.allclose."
+)
+def any_entry(f):
+    assert np.isclose(f(_X, _KEEP), _expected(_X, _KEEP), atol=1e-5).any()
+
+
+@check_masked.mistake(
+    "NaN passes the comparison: no NaN is larger than a tolerance. np.allclose, without equal_nan, "
+    "refuses it."
+)
+def nan_passes(f):
+    assert not np.any(np.abs(f(_X, _KEEP) - _expected(_X, _KEEP)) > 1e-5)
+
+
+@check_masked.mistake(
+    "equal shares are expected where nothing is kept, so right ones are refused. Expect zeros "
+    "there."
+)
+def equal_shares_expected(f):
+    want = np.where(_KEEP.any(axis=1, keepdims=True), _expected(_X, _KEEP), 1 / _X.shape[1])
+    assert np.allclose(f(_X, _KEEP), want, atol=1e-5)
+
+
+@check_masked.mistake(
+    "NaN is expected where nothing is kept, so right ones are refused. Expect zeros there."
+)
+def nan_expected(f):
+    want = np.where(_KEEP.any(axis=1, keepdims=True), _expected(_X, _KEEP), np.nan)
+    assert np.allclose(f(_X, _KEEP), want, atol=1e-5, equal_nan=True)
+
+
+@check_masked.mistake(
+    "keep is taken for a mask of what goes, so right ones are refused. keep is True where a score "
+    "is kept."
+)
+def keep_the_other_way(f):
+    _keep_all_but = ~_KEEP
+    assert np.allclose(f(_X, _KEEP), _expected(_X, _keep_all_but), atol=1e-5)
+
+
+@check_masked.mistake(
+    "what is expected is the softmax of the whole row, zeroed at the masked places: it does not "
+    "sum to 1. Expect the softmax of the kept scores."
+)
+def zeroed_weights_expected(f):
+    assert np.allclose(f(_X, _KEEP), np.where(_KEEP, _weights(_X, True), 0.0), atol=1e-5)
+
+
+@check_masked.mistake(
+    "something comes back for right ones. A test returns nothing: leave `return` out."
+)
+def returns_something(f):
+    _compare(f, _X, _KEEP)
+    return True
 
 
 @check_masked.mistake(
@@ -845,6 +1457,14 @@ def no_score_below_the_fill(f):
 
 
 @check_masked.mistake(
+    "no kept score lies below -10 000: a fill of -1e4 passes. Add a row of scores near -20 000."
+)
+def nothing_below_minus_1e4(f):
+    x = np.vstack([_X[[0, 2, 3]], [[2000.0, 2001.0, 5.0]]])
+    _compare(f, x, np.vstack([_KEEP[[0, 2, 3]], _KEEP[1:2]]))
+
+
+@check_masked.mistake(
     "everything is kept, so the mask is never used. Mask something: a huge score for instance."
 )
 def everything_kept(f):
@@ -853,8 +1473,8 @@ def everything_kept(f):
 
 
 @check_masked.mistake(
-    "the rows are tried one at a time, so that one maximum for the whole batch passes. Put rows of "
-    "very different size into one call."
+    "one maximum for the whole batch passes: the rows are tried one at a time, or are all of one "
+    "size. Put rows of very different size into one call."
 )
 def one_row_at_a_time(f):
     for i in range(len(_X)):
@@ -878,6 +1498,14 @@ def bit_for_bit(f):
 
 
 @check_masked.mistake(
+    "right weights in float32 are refused: by a tolerance below its seven digits, or by their "
+    "dtype. np.allclose with an atol of 1e-5 takes them."
+)
+def refuses_float32(f):
+    assert np.allclose(f(_X, _KEEP), _expected(_X, _KEEP), rtol=0, atol=1e-12)
+
+
+@check_masked.mistake(
     "a bool comes back, and nothing is raised: who calls a test does not look at what it returns. "
     "Write `assert` before the comparison."
 )
@@ -885,7 +1513,11 @@ def returns_a_bool(f):
     return bool(np.allclose(f(_X, _KEEP), _expected(_X, _KEEP), atol=1e-5))
 
 
-@check_masked.mistake("the error is caught inside the test, so it never fails. Let it out.")
+@check_masked.mistake(
+    "it never fails: f's result is compared with nothing, the comparison is not asserted, or its "
+    "error is caught inside. `assert np.allclose(f(x, keep), expected, atol=1e-5)` is the whole "
+    "test."
+)
 def swallows_the_error(f):
     try:
         _compare(f, _X, _KEEP)
@@ -928,6 +1560,7 @@ def _triage_in_lists(logits, labels):
 _SOFT = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
 _HALF_SOFT = np.exp(_log_softmax(3 * _rng.standard_normal((3, 40)))).astype(np.float16)
 _RAW = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0]])
+_WRONG_AXIS = np.array([[0.9, 0.5, 0.2], [0.1, 0.5, 0.8]])
 
 
 def _case(logits, labels, note, kind=ordinary):
@@ -941,16 +1574,36 @@ def _case(logits, labels, note, kind=ordinary):
         _case(_RAW, (0, 1), "sound logits"),
         _case(_SOFT, (0, 2), "probabilities"),
         _case(_HALF_SOFT, (0, 2, 39), "probabilities in float16"),
-        _case([[0.333, 0.333, 0.333], [0.2, 0.3, 0.5]], (0, 2), "probabilities to three digits"),
+        _case([[0.33, 0.34, 0.325], [0.2, 0.3, 0.5]], (0, 2), "probabilities that sum to 0.995"),
         _case(np.log(_SOFT), (0, 2), "log-probabilities"),
         _case(np.log(_HALF_SOFT.astype(float)).astype(np.float16), (0, 1, 2), "logs in float16"),
         _case([[0.7, 0.2, 0.1], [2.0, -1.0, 0.5]], (0, 2), "one row sums to 1, the other does not"),
         _case([[2.0, -1.0, 0.0], [1.5, -0.5, 0.0]], (0, 0), "rows that sum to 1, with a negative"),
-        _case([[-0.4, -1.2, -3.2], [2.0, -1.0, 0.5]], (0, 2), "log-probabilities in one row only"),
+        _case(
+            [[2.0, -1.0, 0.5], [0.7, 0.2, 0.1]], (0, 2), "the second row sums to 1, not the first"
+        ),
+        _case([[0.5, 0.3, 0.1], [0.6, 0.4, 0.1]], (0, 2), "rows that sum to 0.9 and 1.1"),
+        _case(
+            [[0.9, 0.8, 0.1], [0.7, 0.2, 0.3]], (0, 2), "each entry between 0 and 1, the sums not 1"
+        ),
+        _case([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]], (0, 2), "probabilities, some of them 0"),
+        _case(_WRONG_AXIS, (0, 2), "columns that sum to 1"),
+        _case([[0.2, 0.2, 0.1], [0.1, 0.3, 0.1]], (0, 2), "a table that sums to 1 as a whole"),
+        _case([np.log(_SOFT[0]), _RAW[0]], (0, 2), "log-probabilities in one row only"),
+        _case([[-1.0, -2.0, -3.0], [-0.5, -4.0, -1.0]], (0, 2), "negative logits"),
+        _case(
+            [[-0.69315, -0.69315, -np.inf], [-0.1054, -2.3026, -np.inf]],
+            (0, 1),
+            "log-probabilities, one class masked",
+        ),
         _case([[np.nan, 1.0, 2.0], [0.0, 1.0, 3.0]], (0, 2), "a NaN"),
         _case([[np.inf, 1.0, 2.0], [0.0, 1.0, 3.0]], (0, 2), "+inf"),
         _case([[-np.inf, 1.0, 2.0], [0.0, 1.0, 3.0]], (1, 2), "-inf, a mask"),
         _case([[-np.inf, 1.0, 2.0], [0.0, 1.0, 3.0]], (0, 2), "the label is masked"),
+        _case([[-np.inf, 1.0, 2.0], [0.0, 1.0, 3.0]], (0, -100), "the only label is masked"),
+        _case([[-np.inf, 1.0, 2.0], [0.0, 1.0, 3.0]], (-100, 2), "a mask in a row without a label"),
+        _case([[-np.inf, 1.0, 2.0], [0.0, 1.0, 3.0]], (0, 3), "a masked label, and a label n"),
+        _case([[-30.0, 1.0, 2.0], [0.0, 1.0, 3.0]], (0, 2), "a label that is unlikely"),
         _case(_RAW, (0, -100), "a row without a label"),
         _case(_RAW, (-100, -100), "no row has a label"),
         _case(_RAW, (0, 3), "a label n"),
@@ -1047,19 +1700,248 @@ def _wide(logits):
 
 
 @triage.mistake(
-    "one row is enough for a finding: a row of logits can sum to 1 by accident. Ask for every row."
+    "one row is enough for a finding: a row of logits can sum to 1 by accident. Ask for every row.",
+    of=("both", "probabilities"),
 )
-def any_row(logits, labels):
+def any_row(logits, labels, *, of):
     x, n = _wide(logits)
-    return _about_logits(x, every=np.any) | _about_labels(x, labels, n)
+    found = _about_logits(x, every=np.any)
+    if of == "probabilities" and found == {"log-probabilities"}:
+        found = _about_logits(x)
+    return found | _about_labels(x, labels, n)
+
+
+@triage.mistake("one row is enough for log-probabilities: it can be an accident. Ask every row.")
+def any_row_of_logs(logits, labels):
+    x, n = _wide(logits)
+    found = _about_logits(x)
+    if not found and np.any(abs(_lse(x)) < 0.01):
+        found = {"log-probabilities"}
+    return found | _about_labels(x, labels, n)
+
+
+@triage.mistake("only the first row of logits is looked at. Ask for every row.")
+def first_row_alone(logits, labels):
+    x, n = _wide(logits)
+    return _about_logits(x[:1]) | _about_labels(x, labels, n)
 
 
 @triage.mistake(
-    "the sums have to be exactly 1, or nearly: probabilities in float16 are not found. Allow 0.01."
+    "the sums are averaged over the rows before they are compared with 1. Compare each row's."
 )
-def exact_sums(logits, labels):
+def mean_of_the_sums(logits, labels):
     x, n = _wide(logits)
-    return _about_logits(x, within=1e-6) | _about_labels(x, labels, n)
+    found = _about_logits(x)
+    if not found and np.all(x >= 0) and abs(x.sum(axis=1).mean() - 1) <= 0.01:
+        found = {"probabilities"}
+    return found | _about_labels(x, labels, n)
+
+
+@triage.mistake(
+    "entries between 0 and 1 are taken for probabilities, whatever they sum to. Look at each row's "
+    "sum too."
+)
+def entries_alone(logits, labels):
+    x, n = _wide(logits)
+    found = _about_logits(x)
+    if not found and np.all((x >= 0) & (x <= 1)):
+        found = {"probabilities"}
+    return found | _about_labels(x, labels, n)
+
+
+@triage.mistake("a probability of 0 is refused: it is one. Ask for x >= 0.")
+def zero_is_no_probability(logits, labels):
+    x, n = _wide(logits)
+    found = _about_logits(x)
+    return (set() if found == {"probabilities"} and np.any(x == 0) else found) | _about_labels(
+        x, labels, n
+    )
+
+
+@triage.mistake(
+    "the sum runs over the whole batch, or down its columns: with more than one row it is not 1. "
+    "Sum along axis 1.",
+    axis=(None, 0),
+)
+def other_sums(logits, labels, *, axis):
+    x, n = _wide(logits)
+    found = _about_logits(x)
+    if found <= {"probabilities"}:
+        ones = np.all(x >= 0) and np.all(abs(x.sum(axis=axis) - 1) <= 0.01)
+        found = {"probabilities"} if ones else set()
+    return found | _about_labels(x, labels, n)
+
+
+@triage.mistake(
+    "negative entries are taken for log-probabilities, whatever their log-sum-exp is: logits are "
+    "negative too. Ask whether it is 0."
+)
+def negative_entries(logits, labels):
+    x, n = _wide(logits)
+    found = _about_logits(x)
+    if not found and np.all(x <= 0):
+        found = {"log-probabilities"}
+    return found | _about_labels(x, labels, n)
+
+
+@triage.mistake("probabilities are not found. They are at least 0, and each row sums to 1.")
+def probabilities_missed(logits, labels):
+    x, n = _wide(logits)
+    return (_about_logits(x) - {"probabilities"}) | _about_labels(x, labels, n)
+
+
+@triage.mistake(
+    "log-probabilities with rounding are not found: their log-sum-exp is not exactly 0. Allow 0.01."
+)
+def exact_log_sum_exp(logits, labels):
+    x, n = _wide(logits)
+    found = _about_logits(x)
+    if found == {"log-probabilities"} and np.any(abs(_lse(x)) > 1e-6):
+        found = set()
+    return found | _about_labels(x, labels, n)
+
+
+@triage.mistake(
+    "the sums have to be exactly 1, or nearly: probabilities in float16 are not found. Allow 0.01.",
+    within=(1e-3, 1e-6, 0.0),
+)
+def exact_sums(logits, labels, *, within):
+    x, n = _wide(logits)
+    return _about_logits(x, within=within) | _about_labels(x, labels, n)
+
+
+@triage.mistake("+inf is not found. Look for it beside NaN: x == np.inf.")
+def plus_inf_missed(logits, labels):
+    x, n = _wide(logits)
+    return _about_logits(x, bad=np.isnan) | _about_labels(x, labels, n)
+
+
+@triage.mistake(
+    "NaN is not found: nothing equals NaN, not even NaN, so x == np.nan is never true. Use "
+    "np.isnan(x)."
+)
+def nan_missed(logits, labels):
+    x, n = _wide(logits)
+    return _about_logits(x, bad=np.isposinf) | _about_labels(x, labels, n)
+
+
+@triage.mistake(
+    "with logits that are not finite it returns at once: the labels are another question. Go on to "
+    "the labels."
+)
+def not_finite_ends_it(logits, labels):
+    x, n = _wide(logits)
+    found = _about_logits(x)
+    return found if found == {"not finite"} else found | _about_labels(x, labels, n)
+
+
+@triage.mistake(
+    "once something is wrong about the labels it returns: the logits are another question. Answer "
+    "both."
+)
+def labels_alone(logits, labels):
+    x, n = _wide(logits)
+    return _about_labels(x, labels, n) or _about_logits(x)
+
+
+@triage.mistake("a batch without any label is not found. Look whether every label is -100.")
+def no_label_missed(logits, labels):
+    x, n = _wide(logits)
+    return _about_logits(x) | (_about_labels(x, labels, n) - {"no label"})
+
+
+@triage.mistake(
+    'one row without a label is enough for "no label": that is allowed. Ask whether all are -100.'
+)
+def any_for_all_labels(logits, labels):
+    x, n = _wide(logits)
+    found = _about_labels(x, labels, n)
+    if found != {"label out of range"} and np.any(labels == -100):
+        found = {"no label"}
+    return _about_logits(x) | found
+
+
+@triage.mistake(
+    "a label n is not found: with n classes the last is n - 1. Look for y >= n.",
+    then=("left out", "moved", "used"),
+)
+def n_missed(logits, labels, *, then):
+    x, n = _wide(logits)
+    if then == "used" and n in labels:
+        valid = labels != -100
+        return _about_logits(x) | set(x[valid, labels[valid]])  # an IndexError
+    y = np.where(labels >= n, n - 1 if then == "moved" else -100, labels)
+    found = _about_labels(x, y, n)
+    return _about_logits(x) | (found - {"no label"} if np.any(y != labels) else found)
+
+
+@triage.mistake(
+    "two findings about the labels come back at once: the first that holds is asked for. Use elif."
+)
+def two_about_the_labels(logits, labels):
+    x, n = _wide(logits)
+    inside = np.where((labels >= 0) & (labels < n), labels, -100)
+    more = _about_labels(x, inside, n) - {"no label"}
+    return _about_logits(x) | _about_labels(x, labels, n) | more
+
+
+@triage.mistake(
+    "a row without a label is looked up as if its label were 0. Leave those rows out: "
+    "x[valid, labels[valid]]."
+)
+def looked_up_as_class_0(logits, labels):
+    x, n = _wide(logits)
+    found = _about_labels(x, labels, n)
+    if not found and np.any(x[np.arange(len(x)), labels.clip(0)] == -np.inf):
+        found = {"impossible label"}
+    return _about_logits(x) | found
+
+
+@triage.mistake(
+    "-100 was used as an index, which is an IndexError with fewer than 100 classes. Leave those "
+    "rows out: x[valid, labels[valid]]."
+)
+def minus_100_looked_up(logits, labels):
+    x, n = _wide(logits)
+    found = _about_labels(x, labels, n)
+    if found <= {"impossible label"}:
+        picked = x[np.arange(len(x)), labels]
+        found = {"impossible label"} if np.any(picked == -np.inf) else set()
+    return _about_logits(x) | found
+
+
+@triage.mistake(
+    "a label is called impossible only if all are: all() where any() is meant. One is enough."
+)
+def all_impossible(logits, labels):
+    x, n = _wide(logits)
+    found = _about_labels(x, labels, n)
+    valid = labels != -100
+    if found == {"impossible label"} and not np.all(x[valid, labels[valid]] == -np.inf):
+        found = set()
+    return _about_logits(x) | found
+
+
+@triage.mistake("any masked class makes the label impossible. Only the label's own logit counts.")
+def any_mask(logits, labels):
+    x, n = _wide(logits)
+    found = _about_labels(x, labels, n)
+    if not found and np.any(x[labels != -100] == -np.inf):
+        found = {"impossible label"}
+    return _about_logits(x) | found
+
+
+@triage.mistake(
+    "an unlikely label is called impossible. Its loss is large, and finite: ask whether its logit "
+    "is -inf.",
+    below=(-3.0, -6.0, -20.0),
+)
+def unlikely_label(logits, labels, *, below):
+    x, n = _wide(logits)
+    found, valid = _about_labels(x, labels, n), labels != -100
+    if not found and np.any((x - _lse(x)[:, None])[valid, labels[valid]] < below):
+        found = {"impossible label"}
+    return _about_logits(x) | found
 
 
 @triage.mistake(
@@ -1136,6 +2018,17 @@ def unshifted_check(logits, labels):
     return _about_logits(x) | _about_labels(x, labels, n)
 
 
+@triage.mistake(
+    "other words came back than those that the task lists. Copy them: small letters, a space or a "
+    "hyphen.",
+    between=("_", "-", ""),
+)
+def other_words(logits, labels, *, between):
+    x, n = _wide(logits)
+    found = _about_logits(x) | _about_labels(x, labels, n)
+    return {finding.replace(" ", between) for finding in found}
+
+
 # --- 19.6 ----------------------------------------------------------------------------------------
 
 _CLUES = {"outputs": 4, "twice": 6, "means": 9}
@@ -1144,9 +2037,12 @@ _CLUES = {"outputs": 4, "twice": 6, "means": 9}
 def _as_numbers(answer):
     """Return the numbers as a set; 5 for 4, which is the same fault, seen one line later."""
     try:
-        numbers = {int(number) for number in answer}
+        numbers = {float(number) for number in answer}
     except (TypeError, ValueError):
         return answer
+    if not all(number.is_integer() for number in numbers):
+        return answer
+    numbers = {int(number) for number in numbers}
     if 5 in numbers and 4 not in numbers:
         numbers = numbers - {5} | {4}
     return numbers
@@ -1222,6 +2118,15 @@ def columns_unexplained(*, numbers):
 )
 def four_and_five(*, numbers):
     return set(numbers)
+
+
+@answer_19_6.mistake(
+    "one line is named, and two clues are not explained yet. The log has three: its first loss, a "
+    "floor under the loss, and two columns that should be equal.",
+    number=(4, 5, 6, 9),
+)
+def two_clues_unexplained(*, number):
+    return {number}
 
 
 @answer_19_6.mistake("all twelve are named: each number has to be explained by a clue in the log.")
