@@ -275,7 +275,7 @@ def test_a_function_that_returns_another_set_is_judged():
     assert "Missing: 1." in judge(signs, lambda x: set()).message
     verdict = judge(signs, lambda x: {"minus", "plus"})
     assert verdict.status == "wrong"
-    assert "Too many: 'minus'." in verdict.message
+    assert "Too many: 'plus'." in verdict.message
     assert "No such name is in the task: 'none'." in judge(signs, lambda x: {"none"}).message
 
 
