@@ -2134,7 +2134,7 @@ def all_twelve():
     return set(range(1, 13))
 
 
-_FAULTS = ((4, 6), (4, 9), (5, 6), (5, 9), (6, 9), (4, 6, 9), (5, 6, 9))
+_FAULTS = ((), (4,), (5,), (6,), (9,), (4, 6), (4, 9), (5, 6), (5, 9), (6, 9), (4, 6, 9), (5, 6, 9))
 
 
 def _declare_decoy(number, name, sentence):
