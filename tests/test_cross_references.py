@@ -111,14 +111,19 @@ def links() -> Iterator[tuple[str, str, Path, str]]:
 
 
 def headings(path: Path) -> set[str]:
-    """Return the names that JupyterLab, and the website, give a file's headings."""
+    """Return the names that a file's headings have where it is read.
+
+    That is JupyterLab and the website, and for README and its neighbours a repository's page,
+    which writes them in small letters and without punctuation.
+    """
     if path.suffix == ".ipynb":
         text = "\n\n".join(cell.source for cell in markdown_cells(path))
     else:
         text = path.read_text(encoding="utf-8")
-    return {
-        title.strip().replace(" ", "-") for title in re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
-    }
+    titles = [title.strip() for title in re.findall(r"^#+ +(.+)$", text, re.MULTILINE)]
+    if path.parent == ROOT:
+        titles = [re.sub(r"[^\w\- ]", "", title.lower()) for title in titles]
+    return {title.replace(" ", "-") for title in titles}
 
 
 def test_every_fragment_is_a_heading() -> None:
