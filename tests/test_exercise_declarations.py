@@ -86,6 +86,7 @@ def test_the_truth_would_notice_the_first_mistake(exercise):
     assert telling or not exercise.mistakes[:1]
 
 
+@pytest.mark.many
 @each_exercise
 def test_the_check_notices_a_reference_that_is_its_own_first_mistake(exercise):
     swapped = dataclasses.replace(exercise, reference=exercise.mistakes[0].functions[0])
@@ -127,6 +128,7 @@ def test_a_mistake_is_refused_under_its_own_name(exercise, mistake, function):
     assert verdict.score < 1.0
 
 
+@pytest.mark.many
 @each_exercise
 def test_no_two_mistakes_do_the_same(exercise):
     probes = [i for i, probe in enumerate(exercise.probes) if exercise.is_read(probe)]
