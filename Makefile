@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 
 .DEFAULT_GOAL := help
 .PHONY: help lab reset test test-slow test-all test-hub quick lint format notebooks page bench book soak \
-	hub hub-accounts hub-load lock clean
+	hub hub-accounts hub-load hub-place lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
@@ -73,10 +73,16 @@ book: $(VENV)/.book ## the website, from the stored outputs, in build/book
 soak: $(VENV)/.test ## every notebook ten times over, threads and hash seeds varied (long)
 	$(PY) tools/soak.py
 
-hub: $(VENV)/.hub ## a class on this machine, as root: JupyterHub (book/teaching.md)
+# Asked before minutes of installing: can learners' accounts read the course, and run its Python?
+hub-place:
+	@if test -x $(PY); then $(PY) -m deploy.starting; \
+	elif "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then "$(PYTHON)" -m deploy.starting; fi
+
+hub: hub-place $(VENV)/.hub ## a class on this machine, as root: JupyterHub (book/teaching.md)
 	@$(PY) -m jupyterhub -f deploy/jupyterhub_config.py
 
-hub-accounts: $(VENV)/.hub ## one-time passwords for a class on the hub: make hub-accounts NAMES=names.csv
+hub-accounts: hub-place $(VENV)/.hub ## one-time passwords for a class on the hub: make hub-accounts NAMES=names.csv
 	@$(if $(NAMES),$(PY) tools/classroom.py learners $(NAMES),echo "which list? make hub-accounts NAMES=names.csv"; exit 2)
 
 hub-load: $(VENV)/.hub $(VENV)/.test ## a whole class at once on a hub of its own: make hub-load USERS=20

@@ -1,4 +1,8 @@
-"""What has to hold before the hub starts, and what it finds on this machine."""
+"""What has to hold before the hub starts, and what it finds on this machine.
+
+``python -m deploy.starting`` asks whether learners' accounts can use the course where it lies, by
+the Python that runs it. It needs nothing installed, so that `make hub` can ask first.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ __all__ = [
     "first_notebook",
     "host",
     "proxy_command",
+    "refuse_unless_open",
     "refuse_unless_safe",
     "tell_no_secret",
 ]
@@ -33,6 +38,30 @@ SECRET = re.compile(
 """A secret in an address, and in an address that is quoted within another."""
 
 
+def refuse_unless_open() -> None:
+    """End with a line that says what to do, where learners could not use the course.
+
+    Raises
+    ------
+    SystemExit
+        If this is not root, or if the notebooks, the environment or its Python are closed to other
+        accounts.
+    """
+    if os.geteuid() != 0:
+        raise SystemExit(
+            "The hub starts servers under the learners' own accounts, which only root can: "
+            "type sudo before make"
+        )
+    for path in (ROOT / "notebooks", Path(sys.prefix), Path(sys.executable).resolve()):
+        if (closed := closed_to_others(path)) is not None:
+            raise SystemExit(
+                f"The learners' accounts cannot read {path}: {closed} is closed to them. Put the "
+                "course where everybody may read it, /opt/softmax-course for instance, with an "
+                "environment made by a Python that everybody can run: make clean, then the same "
+                "command again with PYTHON=/usr/bin/python3"
+            )
+
+
 def refuse_unless_safe(address: str, *, encrypted: bool, said: str) -> None:
     """End with a line that says what to do, where the hub must not or cannot start.
 
@@ -45,11 +74,6 @@ def refuse_unless_safe(address: str, *, encrypted: bool, said: str) -> None:
     said : str
         What SOFTMAX_HUB_WITHOUT_TLS says.
     """
-    if os.geteuid() != 0:
-        raise SystemExit(
-            "The hub starts servers under the learners' own accounts, which only root can: "
-            "sudo make hub"
-        )
     if not (is_loopback(address) or encrypted or said == WITHOUT_TLS):
         raise SystemExit(
             f"The hub does not listen on {address} without TLS: passwords would travel in the "
@@ -57,14 +81,7 @@ def refuse_unless_safe(address: str, *, encrypted: bool, said: str) -> None:
             "server with TLS in front of 127.0.0.1, or say so in as many words: "
             f'SOFTMAX_HUB_WITHOUT_TLS="{WITHOUT_TLS}"'
         )
-    for path in (ROOT / "notebooks", Path(sys.prefix), Path(sys.executable).resolve()):
-        if (closed := closed_to_others(path)) is not None:
-            raise SystemExit(
-                f"The learners' accounts cannot read {path}: {closed} is closed to them. Put the "
-                "course where everybody may read it, /opt/softmax-course for instance, with an "
-                "environment made by a Python that everybody can run: make clean, then "
-                "make hub PYTHON=/usr/bin/python3"
-            )
+    refuse_unless_open()
     # Nobody but root can keep what Python compiles here, so that it is done once, now.
     for folder in ("deploy", "helpers", "tools"):
         compileall.compile_dir(ROOT / folder, quiet=2)
@@ -135,3 +152,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     threads = {"OMP_NUM_THREADS": given.get("OMP_NUM_THREADS", "1")}
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     return {**kept, **threads, "PATH": path}
+
+
+if __name__ == "__main__":
+    refuse_unless_open()

@@ -218,6 +218,19 @@ def test_nothing_that_a_learner_writes_reaches_the_page_as_it_is(
     assert "=1+1" not in {row["commonest mistake"] for row in rows}
 
 
+@posix
+def test_the_table_and_the_page_are_read_by_their_owner_alone(
+    exports: Path, tmp_path: Path
+) -> None:
+    for name in ("class.csv", "class.html"):  # an old one that everybody could read
+        (tmp_path / name).write_text("old " * 10_000)
+        (tmp_path / name).chmod(0o644)
+    _, page = table(exports, tmp_path)
+    assert "old old" not in page
+    for name in ("class.csv", "class.html"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
 def test_a_class_without_records_is_told(tmp_path: Path) -> None:
     assert classroom.main(["progress", str(tmp_path), "--csv", str(tmp_path / "c.csv")]) == 1
 

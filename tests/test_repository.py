@@ -236,6 +236,29 @@ def test_a_missing_or_old_python_gets_one_clear_line(
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.skipif(sys.platform == "win32", reason="the hub's accounts are those of Linux")
+@pytest.mark.parametrize("target", ["hub", "hub-accounts"])
+def test_what_the_hub_cannot_do_is_told_before_anything_is_installed(
+    tmp_path: Path, target: str
+) -> None:
+    tmp_path.chmod(0o700)  # closed to learners, and root is told so; who is not root is told that
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("node_*"))
+    (tmp_path / "notebooks").mkdir()
+    run = subprocess.run(
+        ["make", "--silent", target, f"PYTHON={sys.executable}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    told = "cannot read" if os.geteuid() == 0 else "only root can"
+    assert [line for line in run.stderr.splitlines() if told in line]
+    assert not (tmp_path / ".venv").exists()
+
+
 def test_the_citation_and_the_package_agree() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["cff-version"] == "1.2.0"

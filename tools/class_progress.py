@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import html
+import io
 import json
 import os
 import stat
@@ -248,19 +249,32 @@ def exercise_row(learners: Class, exercise: Exercise) -> str:
     )
 
 
+def write_for_owner(path: Path, content: str) -> None:
+    """Write a text that nobody but the file's owner reads, whoever could read it before."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(number, "w", newline="", encoding="utf-8") as file:
+        if sys.platform != "win32" and stat.S_ISREG(os.fstat(number).st_mode):
+            os.fchmod(number, 0o600)  # it may be an older file's
+        file.write(content)
+
+
 def write(sources: Sequence[Path], hub: Path, table: Path, place: Path) -> int:
-    """Write the table and the page; say what could not be read, and return 1 where nobody was."""
+    """Write the table and the page; say what could not be read, and return 1 where nobody was.
+
+    On the hub both lie in the course's folder, which learners can read: them, only their owner can.
+    """
     learners, remarks = in_files(sources) if sources else on_hub(hub)
     for remark in remarks:
         print(remark, file=sys.stderr)
     if not learners:
         print("There are no learners' records.", file=sys.stderr)
         return 1
-    with open(table, "w", newline="", encoding="utf-8") as file:
-        names = ["learner", "exercise", "state", "attempts", "hints", "solution requests"]
-        writer = csv.DictWriter(file, [*names, "commonest mistake"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows(learners))
-    place.write_text(page(learners, remarks), encoding="utf-8")
+    text = io.StringIO()
+    names = ["learner", "exercise", "state", "attempts", "hints", "solution requests"]
+    writer = csv.DictWriter(text, [*names, "commonest mistake"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(learners))
+    write_for_owner(table, text.getvalue())
+    write_for_owner(place, page(learners, remarks))
     print(f"{len(learners)} learners: {table}, {place}")
     return 0
