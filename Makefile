@@ -7,8 +7,8 @@
 VENV   := .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# Two processes, a file each: the only way nbval's notebooks stay whole.
-PYTEST := $(PY) -m pytest -n 2 --dist loadfile --durations=10 -q
+# A file for each process: the only way nbval's notebooks stay whole.
+PYTEST := $(PY) -m pytest --dist loadfile --durations=10 -q
 
 # The first Python that is new enough; PYTHON=… on the command line names another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -31,22 +31,23 @@ reset: $(VENV)/.lab ## a pristine copy of one notebook, the old one kept: make r
 
 test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, every solution judged
 	@echo "Unit tests, every notebook as stored, every solution judged"
-	$(PYTEST)
+	$(PYTEST) -n 2
 
 # The hub's proxy comes from npm: where that has no registry, the hub's tests are skipped and say so.
+# Three processes, since these tests wait much: for a browser, for a hub.
 test-slow: $(VENV)/.test $(VENV)/.book $(VENV)/.class
 	@$(MAKE) -s $(VENV)/.hub || echo "The proxy in front of the hub cannot be installed: its tests are skipped" >&2
-	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks, grading, the hub, the book, no network"
-	$(PYTEST) -rs -m "slow or browser" tests
+	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks without a network, grading, the hub, the book"
+	$(PYTEST) -n 3 -rs -m "slow or browser" tests
 
-test-all: test test-slow ## the same and all that is slow: browser, grading, a hub (as root), book, no network
+test-all: test test-slow ## the same and all that is slow: browser, no network, grading, a hub (as root), book
 
 test-hub: $(VENV)/.test $(VENV)/.hub ## the class on a hub, with real accounts, as root
 	$(PY) -m pytest --durations=10 -q -rs -m slow tests/test_hub.py
 
 quick: $(VENV)/.test ## a first check: no notebook is executed, no hundreds of answers
 	@echo "The unit tests, without the notebooks and the hundreds of answers"
-	$(PYTEST) -m "not notebooks and not many and not slow and not browser" tests helpers
+	$(PYTEST) -n 2 -m "not notebooks and not many and not slow and not browser" tests helpers
 
 lint: $(VENV)/.test ## ruff, mypy, codespell
 	$(VENV)/bin/ruff check

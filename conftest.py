@@ -1,4 +1,7 @@
-"""What every test needs before anything is imported: one thread, a progress store of its own."""
+"""What every test needs before anything is imported: one thread, a progress store of its own.
+
+And how the tests are dealt out to processes.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import atexit
 import os
 import shutil
 import tempfile
+from typing import Any
 
+import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from tools.notebooks import KERNEL_ENVIRONMENT
 
@@ -21,3 +27,20 @@ atexit.register(shutil.rmtree, _learner, ignore_errors=True)
 
 settings.register_profile("course", derandomize=True, deadline=None, database=None)
 settings.load_profile("course")
+
+
+# -- processes ----------------------------------------------------------------------------------
+
+
+class WholeFiles(LoadFileScheduling):  # type: ignore[misc]
+    """A file each, so that notebooks stay whole; what reads the built website is one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        name = super()._split_scope(nodeid)
+        return "the website" if name.startswith("tests/test_book") else name
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one process build the website, for minutes, and all that read it wait for no other."""
+    return WholeFiles(config, log) if config.getoption("dist") == "loadfile" else None

@@ -127,36 +127,23 @@ def read_pages(pages: dict[Path, Page], book: Path) -> list[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1366, 1920])
-def test_no_code_scrolls_sideways(
-    width: int,
+def test_no_code_scrolls_sideways_and_on_a_phone_only_in_its_own_box(
     reader: Any,
     address: str,
     pages: dict[Path, Page],
     book: Path,
 ) -> None:
-    reader.set_viewport_size({"width": width, "height": 900})
     measured = 0
     for name in read_pages(pages, book):
         reader.goto(f"{address}/{name}", wait_until="domcontentloaded")
-        found = reader.evaluate(SCROLLING)
-        measured += len(found)
-        assert [code for pixels, code in found if pixels > 1] == [], name
-    assert measured > 20 * len(PATHS)
-
-
-@pytest.mark.browser
-def test_on_a_phone_only_code_and_tables_scroll_in_their_own_box(
-    reader: Any,
-    address: str,
-    pages: dict[Path, Page],
-    book: Path,
-) -> None:
-    reader.set_viewport_size({"width": 390, "height": 844})
-    for name in read_pages(pages, book):
-        reader.goto(f"{address}/{name}", wait_until="domcontentloaded")
-        reader.evaluate(SCROLLING)  # opens the folds
+        for width in (1366, 1920):
+            reader.set_viewport_size({"width": width, "height": 900})
+            found = reader.evaluate(SCROLLING)
+            measured += len(found)
+            assert [code for pixels, code in found if pixels > 1] == [], (name, width)
+        reader.set_viewport_size({"width": 390, "height": 844})
         assert reader.evaluate(WIDER) <= 0, f"{name} is wider than the phone"
+    assert measured > 40 * len(PATHS)
 
 
 # -- copying ------------------------------------------------------------------------------------

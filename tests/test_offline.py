@@ -1,4 +1,4 @@
-"""The course needs no network: every notebook runs the same with the network cut."""
+"""What cuts the network, cuts it: the guard and the namespace that notebooks are run in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.course import PATHS, ROOT
+from tests.course import ROOT
 from tests.offline import attempts, cut_off, guard
 
 pytestmark = pytest.mark.slow
@@ -57,12 +57,3 @@ def test_the_namespace_has_no_way_out_and_keeps_loopback() -> None:
         "socket.create_connection(s.getsockname(), timeout=5)"
     )
     assert run([*cut_off(), sys.executable, "-c", listen], environment).returncode == 0
-
-
-@pytest.mark.skipif(not PATHS, reason="no notebook yet")
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_notebook_gives_its_stored_outputs_without_a_network(path: Path, tmp_path: Path) -> None:
-    nbval = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", str(path)]
-    done = run([*cut_off(), sys.executable, *nbval], guard(tmp_path))
-    assert attempts(tmp_path) == []
-    assert done.returncode == 0, done.stdout[-4000:]
