@@ -54,8 +54,9 @@ def three_numbers(tables: str) -> str:
         raise LookupError("the tables do not say when they were measured, or one row's time")
     return "\n".join(
         [
-            f"- **{ours} ulp**, steps from one float to the next, is the worst error of our float32 "
-            f"cross-entropy on rows where softmax goes wrong. SciPy's, PyTorch's and JAX's: {' to '.join(sorted(theirs))}, "
+            f"- **{ours} ulp**, steps from one float to the next, is the worst error of our "
+            f"float32 cross-entropy on rows where softmax goes wrong. "
+            f"SciPy's, PyTorch's and JAX's: {' to '.join(sorted(theirs))}, "
             f"which is no digit right.",
             f"- **{large}** of SciPy's time for the softmax of 4096×4096 logits in float32, "
             f"on one thread.",
