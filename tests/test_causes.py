@@ -174,7 +174,7 @@ def test_integers_are_not_blamed_where_an_exception_is_missing():
     assert "an array of integers cuts off" not in message
     assert "ValueError should have been raised, and nothing was" in message
     assert "ValueError should have been raised, and nothing was" in judge(below, returned).message
-    assert judge(below, labels_below).headline == "Right: 4 probes."
+    assert judge(below, labels_below).headline == "Right: 4 inputs."
 
 
 def test_a_read_only_argument_that_is_written_is_told():

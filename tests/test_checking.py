@@ -155,7 +155,8 @@ def test_an_overflow_error_says_what_inf_says():
 def test_a_right_answer_says_what_was_tested():
     verdict = check("1.2", softmax)
     assert verdict.status == "right"
-    assert " probes, from float16 to ±31" in verdict.message
+    assert " inputs, numbers up to ±31" in verdict.message
+    assert ", float16 too." in verdict.message
     assert verdict.remark
     assert verdict.score == 1.0
 

@@ -104,7 +104,7 @@ def test_every_probe_has_its_own_tolerance(answer, failing):
     if not failing:
         assert verdict.status == "right"
     else:
-        assert f"{failing} of 4 probes" in verdict.message or verdict.status == "unstable"
+        assert f"{failing} of 4 inputs" in verdict.message or verdict.status == "unstable"
         assert verdict.status == "wrong"
 
 

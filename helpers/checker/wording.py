@@ -145,7 +145,7 @@ def refused(
 def _headline(exercise: Exercise, findings: Findings, failure: Failure) -> str:
     note = f", labelled “{failure.probe.note}”" if failure.probe.note else ""
     reason = failure.reason if len(failure.reason) < 200 else failure.reason[:199] + "…"
-    count = f"{len(findings.failures)} of {len(exercise.probes)} probes"
+    count = f"{len(findings.failures)} of {len(exercise.probes)} inputs"
     if findings.status == "error":
         return f"Your code stops on {count}. Smallest such input{note}: {reason}."
     if findings.status == "unstable":
@@ -312,7 +312,7 @@ def _short(text: str) -> str:
 
 
 def tested(exercise: Exercise) -> str:
-    """Return what a right answer passed: "14 probes, from float16 to ±1000"."""
+    """Return what a right answer passed: "14 inputs, numbers up to ±1000, float16 too"."""
     if exercise.value:
         return "this is the value"
     arrays = [
@@ -326,11 +326,12 @@ def tested(exercise: Exercise) -> str:
         for probe in exercise.probes
         for argument in probe.arguments
     )
-    count = f"{len(exercise.probes)} probes"
+    count = f"{len(exercise.probes)} inputs"
     if not arrays or closed:
         return count
     narrow = min((array.dtype for array in arrays), key=lambda dtype: dtype.itemsize)
     finite = np.concatenate([np.abs(a[np.isfinite(a)]).ravel().astype(float) for a in arrays])
     largest = f"{finite.max():g}" if finite.size else "0"
     negative = any(bool((array < 0).any()) for array in arrays)
-    return f"{count}, from {narrow} to {'±' if negative else ''}{largest}"
+    too = f", {narrow} too" if narrow.itemsize < 8 else ""
+    return f"{count}, numbers up to {'±' if negative else ''}{largest}{too}"
