@@ -47,7 +47,7 @@ test-hub: $(VENV)/.test $(VENV)/.hub ## the class on a hub, with real accounts, 
 
 quick: $(VENV)/.test ## a first check: no notebook is executed, no hundreds of answers
 	@echo "The unit tests, without the notebooks and the hundreds of answers"
-	$(PYTEST) -n 2 -m "not notebooks and not many and not slow and not browser" tests helpers
+	$(PYTEST) -n 2 -m "not notebooks and not many and not processes and not slow and not browser" tests helpers
 
 lint: $(VENV)/.test ## ruff, mypy, codespell
 	$(VENV)/bin/ruff check

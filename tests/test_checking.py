@@ -400,6 +400,7 @@ def test_settled_takes_nested_lists_and_tensors():
     assert settled(torch.ones(2, dtype=torch.bfloat16)).dtype == np.float32
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("exercise", course.exercises().values(), ids=lambda exercise: exercise.id)
 def test_an_ordinary_check_is_quick(exercise):
     if exercise.time_limit > 5:

@@ -21,6 +21,8 @@ from helpers import distributed, kernels, oracle
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 
+pytestmark = pytest.mark.processes
+
 INF, NAN = math.inf, math.nan
 FUNCTIONS = ("logsumexp", "softmax", "log_softmax")
 

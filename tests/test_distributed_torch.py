@@ -15,6 +15,8 @@ from tests.on_ranks import by_value_and_nothing_left_behind  # noqa: F401 - a fi
 
 torch = pytest.importorskip("torch")
 
+pytestmark = pytest.mark.processes
+
 INF, NAN = math.inf, math.nan
 # Classes a shard, eight together; one shard is empty.
 SIZES = [

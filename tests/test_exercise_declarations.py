@@ -76,6 +76,7 @@ def test_the_reference_is_right_by_an_independent_truth(exercise):
     assert disagreements(exercise, exercise.reference) == []
 
 
+@pytest.mark.many
 @each_exercise
 def test_the_truth_would_notice_the_first_mistake(exercise):
     telling = [
@@ -178,6 +179,7 @@ def test_it_helps_and_explains(exercise):
     assert all(probe.note for probe in exercise.probes) or exercise.value
 
 
+@pytest.mark.many
 @each_exercise
 def test_the_solution_can_be_pasted_into_a_notebook(exercise):
     namespace: dict = {"np": np}

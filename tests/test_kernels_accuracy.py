@@ -48,6 +48,7 @@ def truths():
     }
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("function", accuracy.FUNCTIONS)
 @pytest.mark.parametrize(("name", "library"), FORMS)
 def test_worst_error_in_ulp(name, library, function, truths):

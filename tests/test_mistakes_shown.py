@@ -11,6 +11,8 @@ import pytest
 from helpers.exercises import course
 from tests.course import ROOT
 
+pytestmark = pytest.mark.many
+
 EXERCISES = course.exercises()
 
 

@@ -18,6 +18,8 @@ from tests.on_ranks import by_value_and_nothing_left_behind  # noqa: F401 - a fi
 ROOT = Path(__file__).parent.parent
 pytest.importorskip("torch")
 
+pytestmark = pytest.mark.processes
+
 
 def run(worker, shards, *common):
     """Give ranks that succeed all the time that a busy machine may need."""

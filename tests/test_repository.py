@@ -141,6 +141,7 @@ def test_binder_installs_what_learners_do() -> None:
     assert python.removeprefix("python-") in SUPPORTED
 
 
+@pytest.mark.many
 @pytest.mark.skipif(sys.platform == "win32", reason="Binder runs Linux")
 def test_binder_shows_no_answer_before_its_cell_is_run(tmp_path: Path) -> None:
     """What Binder runs after installing, run on a copy."""
