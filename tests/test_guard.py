@@ -308,7 +308,7 @@ def test_overhead_is_small():
     check()
     times = []
     for _ in range(10):
-        start = time.perf_counter()
+        start = time.process_time()
         check()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.02
