@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.course import ROOT
+
 SITECUSTOMIZE = '''\
 """Refuse every address but this machine's own, and write the attempt down."""
 
@@ -75,3 +77,16 @@ def cut_off() -> tuple[str, ...]:
     words = (unshare, "--map-root-user", "--net", sys.executable, "-c", LOOPBACK_ONLY)
     tried = subprocess.run([*words, sys.executable, "-c", ""], check=False, capture_output=True)
     return words if tried.returncode == 0 else ()
+
+
+def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command at the root of the course, its output and its errors in one text."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )

@@ -7,7 +7,6 @@ cut: a notebook that asks for nothing gives with a network what it gives without
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from tests.course import PATHS, ROOT, code_cells, exercise_id, read
-from tests.offline import attempts, cut_off, guard
+from tests.course import PATHS, code_cells, exercise_id, read
+from tests.offline import attempts, cut_off, guard, run
 
 pytestmark = [
     pytest.mark.notebooks,
@@ -94,15 +93,8 @@ def test_the_solved_notebook_runs_from_top_to_bottom_without_a_network(
     moved, again = with_sliders_moved(notebook)
     solved = tmp_path / path.name
     nbformat.write(notebook, solved)
-    done = subprocess.run(
-        [*cut_off(), sys.executable, "-c", EXECUTE, str(solved)],
-        cwd=ROOT,
-        env=guard(tmp_path / "guard"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    command = [*cut_off(), sys.executable, "-c", EXECUTE, str(solved)]
+    done = run(command, guard(tmp_path / "guard"))
     assert attempts(tmp_path / "guard") == []
     assert done.returncode == 0, done.stdout[-4000:]
 

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.course import ROOT
-from tests.offline import attempts, cut_off, guard
+from tests.offline import attempts, cut_off, guard, run
 
 pytestmark = pytest.mark.slow
 
 # An address kept for documentation: nobody has it, and no packet to it leaves this machine.
 NOWHERE = "192.0.2.1"
 ASK = f"import socket; s = socket.socket(); s.settimeout(5); s.connect(('{NOWHERE}', 80))"
-
-
-def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
 
 
 def test_the_guard_refuses_and_remembers(tmp_path: Path) -> None:
