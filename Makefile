@@ -7,8 +7,8 @@
 VENV   := .venv
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# A file for each process: the only way nbval's notebooks stay whole.
-PYTEST := $(PY) -m pytest --dist loadfile --durations=10 -q
+# A file for each process: the only way nbval's notebooks stay whole. In the order of conftest.py.
+PYTEST := $(PY) -m pytest --dist loadfile --no-loadscope-reorder --durations=10 -q
 
 # The first Python that is new enough; PYTHON=… on the command line names another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \

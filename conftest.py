@@ -31,6 +31,14 @@ settings.load_profile("course")
 
 # -- processes ----------------------------------------------------------------------------------
 
+# Minutes each, so they are begun first: none of them is left alone at the end.
+LONG = ("tests/test_book", "tests/test_browser.py", "tests/test_hub.py", "tests/test_grading.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring the long files to the front; else the order stays."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
 
 class WholeFiles(LoadFileScheduling):  # type: ignore[misc]
     """A file each, so that notebooks stay whole; what reads the built website is one file."""

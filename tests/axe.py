@@ -25,7 +25,7 @@ THEIRS = {
 # each of them would take most of the time.
 CODE = ".highlight"
 
-RUN = """async ([root, code, theirs]) => {
+RUN = """async ([root, code, theirs, onlyContrast]) => {
     const asked = {
         resultTypes: ["violations"],
         elementRef: true,
@@ -33,10 +33,11 @@ RUN = """async ([root, code, theirs]) => {
     };
     const contrast = {type: "rule", values: ["color-contrast"]};
     const within = {include: [root || "html"], exclude: [code]};
-    const found = [
-        await axe.run(root || document, {...asked, rules: {"color-contrast": {enabled: false}}}),
-        await axe.run(within, {...asked, runOnly: contrast}),
-    ];
+    const found = [await axe.run(within, {...asked, runOnly: contrast})];
+    if (!onlyContrast) {
+        const rest = {...asked, rules: {"color-contrast": {enabled: false}}};
+        found.push(await axe.run(root || document, rest));
+    }
     return found.flatMap(run => run.violations).flatMap(rule => rule.nodes.map(node => ({
         rule: rule.id,
         impact: rule.impact,
@@ -48,7 +49,9 @@ RUN = """async ([root, code, theirs]) => {
 }"""
 
 
-def findings(page: Any, root: str = "") -> tuple[list[str], set[tuple[str, str]]]:
+def findings(
+    page: Any, root: str = "", only_contrast: bool = False
+) -> tuple[list[str], set[tuple[str, str]]]:
     """Run every rule of axe-core.
 
     Parameters
@@ -57,6 +60,8 @@ def findings(page: Any, root: str = "") -> tuple[list[str], set[tuple[str, str]]
         What is shown.
     root : str
         A selector: only what is inside it. By default, the whole page.
+    only_contrast : bool
+        Ask about colours alone: enough for the dark theme of what was asked everything in light.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def findings(page: Any, root: str = "") -> tuple[list[str], set[tuple[str, str]]
     if not page.evaluate("'axe' in window"):
         page.evaluate(script().read_text(encoding="utf-8"))
     known = list(THEIRS)
-    found = page.evaluate(RUN, [root, CODE, known])
+    found = page.evaluate(RUN, [root, CODE, known, only_contrast])
     ours = [
         f"{node['impact']} {node['rule']}: {node['html']}: {node['why']}"
         for node in found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import linecache
@@ -42,6 +43,7 @@ def gallery(book: Path) -> Any:
     return soup((book / "mistakes.html").read_text("utf-8"), "html.parser").find("article")
 
 
+@functools.cache
 def page(book: Path, name: str) -> Any:
     """Return the article of an exercise's page."""
     text = (book / "exercises" / f"{name}.html").read_text("utf-8")

@@ -31,7 +31,9 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = ROOT / "build" / "screenshots"
-NOTEBOOK_TIME = 240_000  # milliseconds for a whole notebook on two busy cores
+# Milliseconds on two busy cores: for a whole notebook, and for one thing to be seen.
+NOTEBOOK_TIME = 240_000
+SIGHT_TIME = 60_000
 MAX_SHIFT = "03_max_shift"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -44,6 +46,8 @@ pytestmark = [
 
 # All cells in the page, not only those in view, so that a test can read them.
 SETTINGS = {"@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}}
+
+sync_api.expect.set_options(timeout=SIGHT_TIME)
 
 FLAGS = [
     "--no-sandbox",
@@ -164,13 +168,13 @@ class Lab:
         """Open a notebook by a double click in the file browser and wait for its kernel."""
         self.page.locator(".jp-DirListing-item", has_text=f"{name}.ipynb").first.dblclick()
         tab = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab.lm-mod-current")
-        sync_api.expect(tab).to_contain_text(f"{name}.ipynb", timeout=60_000)
+        sync_api.expect(tab).to_contain_text(f"{name}.ipynb")
         count = len(read(ROOT / "notebooks" / f"{name}.ipynb").cells)
         self.page.wait_for_function(
             "count => document.querySelectorAll("
             "'.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell').length >= count",
             arg=count,
-            timeout=60_000,
+            timeout=SIGHT_TIME,
         )
         self.idle()
 
@@ -226,8 +230,8 @@ class Lab:
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Shift+Enter")
         prompt = cell.locator(".jp-InputPrompt")
-        sync_api.expect(prompt).not_to_have_text(before, timeout=60_000)
-        sync_api.expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=60_000)
+        sync_api.expect(prompt).not_to_have_text(before)
+        sync_api.expect(prompt).to_have_text(re.compile(r"\[\d+\]"))
 
     def below(self, cell: Any, source: str) -> Any:
         """Write and run a new cell below this one, by keyboard alone."""
@@ -258,7 +262,7 @@ def lab(address: str) -> Iterator[Lab]:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(SIGHT_TIME)
         yield Lab(page, address)
         browser.close()
 
@@ -312,7 +316,7 @@ def test_every_notebook_opens_from_the_file_browser_and_runs_through(
         stderr = lab.panel.locator('[data-mime-type="application/vnd.jupyter.stderr"]')
         assert stderr.all_inner_texts() == []
         images = lab.panel.locator(".jp-OutputArea img")
-        sync_api.expect(images).to_have_count(figures, timeout=60_000)
+        sync_api.expect(images).to_have_count(figures)
         assert all(len(image.get_attribute("alt") or "") > 20 for image in images.all())
         unrendered = lab.panel.locator(
             ".jp-RenderedMarkdown mjx-merror, .jp-RenderedMarkdown merror"
@@ -416,8 +420,8 @@ def move_a_slider(lab: Lab) -> None:
     lab.screenshot("slider-before", output)
     for _ in range(5):
         lab.page.keyboard.press("ArrowRight")
-    sync_api.expect(image).not_to_have_attribute("src", before, timeout=30_000)
-    sync_api.expect(image).not_to_have_attribute("alt", words, timeout=30_000)
+    sync_api.expect(image).not_to_have_attribute("src", before)
+    sync_api.expect(image).not_to_have_attribute("alt", words)
     lab.idle()
     lab.screenshot("slider-after", output)
 
@@ -427,11 +431,14 @@ def save_close_and_come_back(lab: Lab, folder: Path) -> None:
     lab.page.keyboard.press("Escape")
     lab.page.keyboard.press("Control+s")
     saved = folder / "work" / f"{MAX_SHIFT}.ipynb"
-    for _ in range(100):
-        if "axis=-1, keepdims=True))\\n    return e / e.sum" in saved.read_text(encoding="utf-8"):
+    for _ in range(600):
+        if any(cell.source.strip() == ROW_MAXIMUM for cell in code_cells(saved)):
             break
         lab.page.wait_for_timeout(100)
+    else:
+        raise TimeoutError("the answer was not saved")
     lab.close()
+    assert lab.complaints == []
 
     lab.open(MAX_SHIFT)
     written = lab.cell("def softmax_stable(x):").locator(".cm-content").inner_text()
@@ -453,6 +460,9 @@ def save_close_and_come_back(lab: Lab, folder: Path) -> None:
     assert "2" in row.inner_text()
     lab.screenshot("progress", said)
     lab.close()
+    # A busy JupyterLab may look for a stored slider before it has read the file's state (its own
+    # race: restoreWidgets in jupyterlab_widgets/src/manager.ts); running the cell brings it back.
+    lab.complaints[:] = [said for said in lab.complaints if "widget model not found" not in said]
     # The course's own edition was only read.
     assert "np.max(x))" not in (ROOT / "notebooks" / f"{MAX_SHIFT}.ipynb").read_text("utf-8")
 
@@ -526,7 +536,7 @@ def test_an_exercise_is_done_with_the_keyboard_alone(lab: Lab, folder: Path) -> 
         page.keyboard.type(f"{MAX_SHIFT}.ipynb")
         press("Enter")
         tab = page.locator("#jp-main-dock-panel .lm-TabBar-tab.lm-mod-current")
-        sync_api.expect(tab).to_contain_text(MAX_SHIFT, timeout=60_000)
+        sync_api.expect(tab).to_contain_text(MAX_SHIFT)
         lab.idle()
         command("run all cells")
         shown = lab.panel.locator(".jp-CodeCell:not(:has(.jp-InputPlaceholder))")
@@ -546,5 +556,5 @@ def test_an_exercise_is_done_with_the_keyboard_alone(lab: Lab, folder: Path) -> 
         assert 'check("3.1", softmax_stable)' in active().inner_text()
         press("Shift+Enter")
         verdict = lab.cell('check("3.1", softmax_stable)').locator(".jp-OutputArea")
-        sync_api.expect(verdict).to_contain_text("exercise 3.1 · global maximum", timeout=60_000)
+        sync_api.expect(verdict).to_contain_text("exercise 3.1 · global maximum")
         lab.close()

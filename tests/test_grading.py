@@ -122,6 +122,13 @@ def rebound(notebook: nbformat.NotebookNode) -> None:
 STUDENTS: dict[str, Student] = {
     student.__name__: student for student in (blank, solved, partly, numbers, rebound)
 }
+# Those who tamper do so in one notebook: what they write depends on none, and grading takes time.
+SUBMITTED = [
+    (name, path)
+    for path in GRADED
+    for name in STUDENTS
+    if path == GRADED[0] or name not in ("numbers", "rebound")
+]
 
 
 def nbgrader(course: Path, *arguments: str) -> None:
@@ -151,6 +158,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in GRADED:
         nbgrader(folder, "generate_assignment", path.stem)
         for name, student in STUDENTS.items():
+            if (name, path) not in SUBMITTED:
+                continue
             notebook = read(folder / "release" / path.stem / path.name)
             student(notebook)
             submitted = folder / "submitted" / name / path.stem / path.name
@@ -198,8 +207,11 @@ class TestGraded:
         ]
         assert not any(cell.get("outputs") for cell in released)
 
-    @every_assignment
-    @pytest.mark.parametrize("student", ["blank", "numbers", "rebound"])
+    @pytest.mark.parametrize(
+        ("student", "path"),
+        [(name, path) for name, path in SUBMITTED if name not in ("solved", "partly")],
+        ids=lambda value: getattr(value, "stem", value),
+    )
     def test_nothing_solved_earns_nothing(self, course: Path, student: str, path: Path) -> None:
         earned = points(course, student, path.stem)
         assert earned == dict.fromkeys(earned, 0)

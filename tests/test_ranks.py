@@ -205,8 +205,10 @@ def test_a_process_killed_between_two_calls_is_replaced():
 
 
 PARENT = """
-import os, sys, time
+import signal, time
 from helpers import ranks
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 def work(shard):
     print("working", flush=True)

@@ -133,7 +133,7 @@ class Exercise:
         """The task: the reference's docstring, which is the stub's too."""
         return inspect.cleandoc(self.reference.__doc__ or "")
 
-    @property
+    @cached_property
     def signature(self) -> inspect.Signature:
         """The arguments of the learner's function."""
         return inspect.signature(self.reference)

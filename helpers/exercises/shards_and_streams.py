@@ -1400,6 +1400,11 @@ _MERGES = [
         extreme(_states_of([-1000.0, -1001.0], [-999.0], labels=[0]), note="near −1000"),
         extreme(_states_of([1.0, 2.0], _DEAD, labels=[0]), note="the second shard is all −inf"),
         extreme(_states_of(_DEAD, [3.0, 2.0], labels=[3]), note="the first shard is all −inf"),
+        extreme(
+            _states_of(
+                [[1000.0, 999.0], [-1000.0, -1001.0]], [[998.0], [-999.0]], labels=[0, 2]
+            ), note="two rows, near 1000 and −1000",
+        ),
     ],
     truth=_exact_merge,
     relative=_spread_of_states,
@@ -1584,6 +1589,19 @@ def lse_minus_target(states):
 )
 def maxima_in_exp(states):
     return _merged(states, lse="unshifted")
+
+
+@merge_states.mistake(
+    "one largest maximum is taken over all rows, and rows far below it vanish. Each row has its "
+    "own: m.max(axis=0).",
+    log1p=(False, True),
+)
+def one_top_for_all_rows(states, *, log1p):
+    m, rest, x_y = states[:, :, 0], states[:, :, 1], states[:, :, 2].sum(axis=0)
+    top = m.max()
+    terms = np.exp(m - top) * (1 + rest)
+    log_of_sum = np.log1p(np.sum(terms, axis=0) - 1) if log1p else np.log(np.sum(terms, axis=0))
+    return log_of_sum + (top - x_y)
 
 
 @merge_states.mistake(
