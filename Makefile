@@ -19,7 +19,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 .PHONY: help lab reset test test-slow test-all test-hub quick lint format notebooks page bench book soak \
 	hub hub-accounts hub-load hub-place lock clean
 
-help: ## this list
+help: ## this list; times are those of two cores, installation not counted
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | \
 	awk -F '\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
@@ -29,7 +29,7 @@ lab: $(VENV)/.lab ## open the course in JupyterLab (your copies of the notebooks
 reset: $(VENV)/.lab ## a pristine copy of one notebook, the old one kept: make reset N=03
 	@$(if $(N),$(PY) tools/lab.py --reset $(N),echo "which notebook? make reset N=03"; exit 2)
 
-test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, every solution judged
+test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, every solution judged (6 minutes)
 	@echo "Unit tests, every notebook as stored, every solution judged"
 	$(PYTEST) -n 2
 
@@ -40,12 +40,12 @@ test-slow: $(VENV)/.test $(VENV)/.book $(VENV)/.class
 	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks without a network, grading, the hub, the book"
 	$(PYTEST) -n 3 -rs -m "slow or browser" tests
 
-test-all: test test-slow ## the same and all that is slow: browser, no network, grading, a hub (as root), book
+test-all: test test-slow ## the same and all that is slow: browser, no network, grading, a hub (as root), book (40 minutes)
 
 test-hub: $(VENV)/.test $(VENV)/.hub ## the class on a hub, with real accounts, as root
 	$(PY) -m pytest --durations=10 -q -rs -m slow tests/test_hub.py
 
-quick: $(VENV)/.test ## a first check: no notebook is executed, no hundreds of answers
+quick: $(VENV)/.test ## a first check, within 90 seconds: no notebook is executed, no hundreds of answers
 	@echo "The unit tests, without the notebooks and the hundreds of answers"
 	$(PYTEST) -n 2 -m "not notebooks and not many and not processes and not slow and not browser" tests helpers
 
