@@ -32,7 +32,13 @@ settings.load_profile("course")
 # -- processes ----------------------------------------------------------------------------------
 
 # Minutes each, so they are begun first: none of them is left alone at the end.
-LONG = ("tests/test_book", "tests/test_browser.py", "tests/test_hub.py", "tests/test_grading.py")
+LONG = (
+    "tests/test_book",
+    "tests/test_browser.py",
+    "tests/test_hub.py",
+    "tests/test_grading.py",
+    "tests/test_notebooks_solved.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

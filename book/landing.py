@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import html
+import inspect
 import io
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import exercise_pages
 import nbformat
+import verdicts
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from PIL import Image
@@ -22,7 +25,9 @@ from tools.ways import AFTERWARDS, PARTS
 
 HERE = Path(__file__).resolve().parent
 PICTURES = HERE / "_static" / "pictures"
-CARD, MAP, VERDICT = 320, 1100, 1300  # pixels of width
+CARD, MAP = 320, 1100  # pixels of width
+
+EXAMPLE = "3.1", "no_shift"  # the mistake whose verdict is shown first
 
 FIGURE = re.compile(
     r'<img alt="(?P<alt>[^"]*)" src="data:image/png;base64,(?P<png>[A-Za-z0-9+/=]+)"'
@@ -33,7 +38,7 @@ FIGURE = re.compile(
 
 def bring_pictures(notebooks: list[Path]) -> dict[Path, bytes]:
     """Return the first page's pictures by their files: small ones, of the notebooks' figures."""
-    pictures = {PICTURES / "verdict.webp": small(HERE / "images/verdict.png", VERDICT)}
+    pictures = {}
     for path in notebooks:
         figure = first_figure(path)
         if figure is not None:
@@ -82,22 +87,29 @@ def the_map(start: Path) -> tuple[str, bytes] | None:
 
 
 class Landing(Directive):
-    """A part of the first page; below the verdict's name stands the text of its picture."""
+    """A part of the first page."""
 
     required_arguments = 1
-    has_content = True
+    has_content = False
 
     def run(self) -> list[nodes.Node]:
         """Return the part as HTML."""
-        parts = {"map": course_map, "cards": cards, "install": install}
+        parts = {"verdict": verdict, "map": course_map, "cards": cards, "install": install}
         environment = self.state.document.settings.env
         for lesson in minutes.lessons():
             environment.note_dependency(str(lesson.path))
-        if self.arguments[0] == "verdict":
-            shown = picture("verdict.webp", " ".join(self.content), eager=True)
-        else:
-            shown = parts[self.arguments[0]]()
-        return [nodes.raw("", shown, format="html")]
+        environment.note_dependency(inspect.getfile(course.exercises()[EXAMPLE[0]].reference))
+        return [nodes.raw("", parts[self.arguments[0]](), format="html")]
+
+
+def verdict() -> str:
+    """Return one wrong answer, and what the checker says to it."""
+    exercise, name = EXAMPLE
+    shown = next(one for one in verdicts.everything()[exercise] if one.name == name)
+    return (
+        f"<p>Somebody writes</p>{exercise_pages.code(shown.code)}"
+        f"<p>and the checker says</p>{shown.verdict}"
+    )
 
 
 def course_map() -> str:
@@ -106,13 +118,12 @@ def course_map() -> str:
     return picture("map.webp", drawn[0]) if drawn else ""
 
 
-def picture(name: str, alt: str, *, eager: bool = False) -> str:
+def picture(name: str, alt: str) -> str:
     """Return a picture with its size, so that nothing moves when it comes."""
     width, height = Image.open(PICTURES / name).size
-    lazy = "" if eager else ' loading="lazy"'
     return (
         f'<figure class="course-picture"><img src="_static/pictures/{name}" '
-        f'alt="{html.escape(alt)}" width="{width}" height="{height}"{lazy}></figure>'
+        f'alt="{html.escape(alt)}" width="{width}" height="{height}" loading="lazy"></figure>'
     )
 
 

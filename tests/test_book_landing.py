@@ -56,18 +56,25 @@ def test_it_shows_both_parts_and_the_ways_through_them(landing: Any) -> None:
 
 
 def test_it_shows_a_verdict_and_the_map_with_their_words(landing: Any) -> None:
-    verdict, course_map = landing.select(".course-picture img")
+    (verdict,) = landing.select(".course-card")
+    said = " ".join(verdict.get_text(" ").split())
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"![{verdict['alt']}](book/images/verdict.png)" in readme
+    words = re.search(r"!\[(.*)\]\(book/images/verdict\.png\)", readme)
+    assert words is not None
+    for quoted in re.findall(r'"([^"]+)"', words[1]):
+        assert quoted in said
+    code = landing.select_one(".highlight-python").get_text()
+    assert code.startswith("def softmax_stable(") and "max" not in code.partition("\n")[2]
+    (course_map,) = landing.select(".course-picture img")
     assert "map" in course_map["src"] and len(course_map["alt"].split()) > 20
-    assert all(image["width"] and image["height"] for image in (verdict, course_map))
+    assert course_map["width"] and course_map["height"]
 
 
 def test_it_leads_on(landing: Any) -> None:
     links = {link["href"] for link in landing.select("a[href]")}
     assert {"one_page.html", "teaching.html", "mistakes.html", "exercises/index.html"} <= links
     assert any(link.endswith("softmax_page.pdf") for link in links)
-    (install,) = landing.select("div.highlight pre")
+    (install,) = landing.select("div.highlight-sh pre")
     lines = install.get_text().strip().splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("git clone https://github.com/someone/softmax ")

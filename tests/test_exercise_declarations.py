@@ -131,7 +131,7 @@ def test_a_mistake_is_refused_under_its_own_name(exercise, mistake, function):
     assert verdict.score < 1.0
 
 
-@pytest.mark.many
+@pytest.mark.slow
 @each_exercise
 def test_no_two_mistakes_do_the_same(exercise):
     probes = [i for i, probe in enumerate(exercise.probes) if exercise.is_read(probe)]

@@ -11,7 +11,7 @@ import pytest
 from helpers.exercises import course
 from tests.course import ROOT
 
-pytestmark = pytest.mark.many
+pytestmark = pytest.mark.slow
 
 EXERCISES = course.exercises()
 

@@ -97,6 +97,7 @@ def test_processes_outlast_a_rank_that_raises_and_serve_again():
     assert run(lambda shard: os.getpid(), [0, 1]) == first
 
 
+@pytest.mark.slow
 def test_processes_end_when_nobody_calls(monkeypatch):
     monkeypatch.setattr(ranks, "IDLE", 1.0)
     for _ in range(2):
