@@ -34,11 +34,11 @@ test: $(VENV)/.test ## unit tests, every notebook compared with its outputs, eve
 	$(PYTEST) -n 2
 
 # The hub's proxy comes from npm: where that has no registry, the hub's tests are skipped and say so.
-# Four processes, since these tests wait much: for a browser, for a hub.
+# Three processes, since these tests wait much: for a browser, for a hub.
 test-slow: $(VENV)/.test $(VENV)/.book $(VENV)/.class
 	@$(MAKE) -s $(VENV)/.hub || echo "The proxy in front of the hub cannot be installed: its tests are skipped" >&2
 	@echo "The slow tests: browser, hostile answers in fresh kernels, solved notebooks without a network, grading, the hub, the book"
-	$(PYTEST) -n 4 -rs -m "slow or browser" tests
+	$(PYTEST) -n 3 -rs -m "slow or browser" tests
 
 test-all: test test-slow ## the same and all that is slow: browser, no network, grading, a hub (as root), book (40 minutes)
 

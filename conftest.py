@@ -42,8 +42,11 @@ LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring the long files to the front; else the order stays."""
+    """Bring the long files to the front, and give them time; else the order stays."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    for item in items:
+        if item.nodeid.startswith(LONG) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(1800))  # building the website, on busy cores
 
 
 class WholeFiles(LoadFileScheduling):  # type: ignore[misc]
