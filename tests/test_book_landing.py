@@ -63,8 +63,6 @@ def test_it_shows_a_verdict_and_the_map_with_their_words(landing: Any) -> None:
     assert words is not None
     for quoted in re.findall(r'"([^"]+)"', words[1]):
         assert quoted in said
-    code = landing.select_one(".highlight-python").get_text()
-    assert code.startswith("def softmax_stable(") and "max" not in code.partition("\n")[2]
     (course_map,) = landing.select(".course-picture img")
     assert "map" in course_map["src"] and len(course_map["alt"].split()) > 20
     assert course_map["width"] and course_map["height"]
