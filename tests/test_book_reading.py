@@ -127,7 +127,6 @@ def read_pages(pages: dict[Path, Page], book: Path) -> list[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(1800)  # every page at three widths, beside other processes
 def test_no_code_scrolls_sideways_and_on_a_phone_only_in_its_own_box(
     reader: Any,
     address: str,

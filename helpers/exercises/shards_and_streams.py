@@ -1401,9 +1401,8 @@ _MERGES = [
         extreme(_states_of([1.0, 2.0], _DEAD, labels=[0]), note="the second shard is all −inf"),
         extreme(_states_of(_DEAD, [3.0, 2.0], labels=[3]), note="the first shard is all −inf"),
         extreme(
-            _states_of(
-                [[1000.0, 999.0], [-1000.0, -1001.0]], [[998.0], [-999.0]], labels=[0, 2]
-            ), note="two rows, near 1000 and −1000",
+            _states_of([[1000.0, 999.0], [-1000.0, -1001.0]], [[998.0], [-999.0]], labels=[0, 2]),
+            note="two rows, near 1000 and −1000",
         ),
     ],
     truth=_exact_merge,
